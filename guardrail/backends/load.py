@@ -1,0 +1,40 @@
+"""Turns what the caller named into a backend, without surprise downloads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from guardrail.backends.interface import Backend
+
+
+def load_backend(
+    model: Any,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    allow_download: bool = False,
+    cache: Path | None = None,
+) -> Backend:
+    """Return the backend for ``model``.
+
+    ``model`` is ``"embedded"``, a local directory, a hub id, an already built diffusers pipeline,
+    or anything that has the :class:`Backend` methods. ``device`` is a torch device
+    (default: cuda, mps or cpu, the first there is), ``dtype`` a torch dtype's name (default:
+    float16 on an accelerator, float32 on the CPU). A hub id is read from the local cache; it is
+    downloaded only with ``allow_download=True``. ``cache`` remembers weight digests.
+
+    Raises :class:`~guardrail.errors.BackendError` or
+    :class:`~guardrail.errors.ConfigurationError`.
+    """
+    if not isinstance(model, str | Path) and hasattr(model, "generate"):
+        backend: Backend = model
+        return backend
+    # torch and diffusers are imported here and nowhere above: light commands stay light.
+    from guardrail.backends.diffusers import DiffusersBackend  # noqa: PLC0415
+
+    if isinstance(model, str | Path):
+        return DiffusersBackend.from_pretrained(
+            model, device=device, dtype=dtype, allow_download=allow_download, cache=cache
+        )
+    return DiffusersBackend.from_pipeline(model)

@@ -1,0 +1,269 @@
+"""The flow: prompt -> policy -> backend -> checks -> provenance -> audit.
+
+The only module that knows the order, and the order is the promise (nothing leaves unrecorded or
+unsigned): commit the request and its decision, generate, check, sign and verify the signature,
+stage the bytes on disk, commit the release with their SHA-256, and only then rename into place
+or return. A crash between any two steps leaves a complete picture with its record, or none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn, Self, Unpack
+from uuid import UUID
+
+from guardrail._version import __version__
+from guardrail.audit import AuditLog
+from guardrail.backends import Backend, Progress, load_backend
+from guardrail.checks import Inspector
+from guardrail.clock import Clock, rfc3339, utc_now
+from guardrail.contracts import (
+    Decision,
+    GeneratedImage,
+    GenerationRequest,
+    ImageReport,
+    ManifestFacts,
+    SignedImage,
+    Stage,
+)
+from guardrail.errors import (
+    AuditError,
+    BackendError,
+    DeliveryError,
+    GenerationCancelled,
+    GuardrailError,
+)
+from guardrail.files import publish, staged_path, write_durably
+from guardrail.policy import Policy, load_policy
+from guardrail.provenance import Provenance, Signer, load_signer
+from guardrail.request import Options, build_request
+from guardrail.result import ReleasedImage, Result, Withheld
+from guardrail.run import Observer, Run, refusal
+from guardrail.settings import load_settings
+
+
+class Pipeline:
+    """Generates pictures under a policy. Thread-safe; one object serves a whole application."""
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        backend: Backend,
+        provenance: Provenance,
+        audit: AuditLog,
+        clock: Clock = utc_now,
+    ) -> None:
+        self.policy = policy
+        self.backend = backend
+        self.provenance = provenance
+        self.audit = audit
+        self._clock = clock
+        self._checks = Inspector(policy.image_rules(Stage.OUTPUT))
+        audit.store_policy(policy.ref, policy.text)
+
+    @classmethod
+    def from_pretrained(  # noqa: PLR0913 (each is a part of the pipeline that can be replaced)
+        cls,
+        model: Any = None,
+        *,
+        policy: str | Path | Policy | None = None,
+        audit: str | Path | AuditLog | None = None,
+        signer: str | Path | Signer | None = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        allow_download: bool = False,
+        home: str | Path | None = None,
+        clock: Clock = utc_now,
+    ) -> Self:
+        """Load everything a generation needs; what is None comes from the settings.
+
+        ``model``: ``"embedded"``, a local directory, a hub id, or a built diffusers pipeline.
+        ``policy``: a bundled policy's name or a document's path. ``audit``: a SQLAlchemy URL or
+        a SQLite file. ``signer``: ``"development"`` or a signer file. Nothing is downloaded
+        unless ``allow_download``.
+
+        Raises :class:`~guardrail.errors.ConfigurationError` or
+        :class:`~guardrail.errors.StageFailed` naming what is missing and what to do.
+        """
+        overrides = {
+            "home": str(home) if home is not None else None,
+            "audit": str(audit) if isinstance(audit, str | Path) else None,
+        }
+        settings = load_settings(overrides)
+        rules = policy if isinstance(policy, Policy) else load_policy(policy or settings.policy)
+        log = (
+            audit if isinstance(audit, AuditLog) else AuditLog.open(settings.audit_url, clock=clock)
+        )
+        key = (
+            load_signer(signer or settings.signer, home=settings.home_dir, clock=clock)
+            if signer is None or isinstance(signer, str | Path)
+            else signer
+        )
+        backend = load_backend(
+            settings.model if model is None else model,
+            device=device,
+            dtype=dtype,
+            allow_download=allow_download,
+            cache=settings.home_dir / "cache" / "weights.json",
+        )
+        provenance = Provenance(key, clock=clock, software_version=__version__)
+        return cls(policy=rules, backend=backend, provenance=provenance, audit=log, clock=clock)
+
+    def check(self, prompt: str, **options: Unpack[Options]) -> Decision:
+        """Return what the policy says about a prompt. Records nothing and never raises for a
+        refusal. Takes the arguments of :meth:`generate`."""
+        return self.policy.decide(build_request(prompt, options, self.backend.defaults))
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        media_type: str = "image/png",
+        on_progress: Progress | None = None,
+        on_stage: Observer | None = None,
+        **options: Unpack[Options],
+    ) -> Result:
+        """Generate, and return pictures that are signed and recorded.
+
+        Further keyword arguments are those of :class:`guardrail.request.Options`, with their
+        ranges: ``negative_prompt``, ``seed``, ``width``, ``height``, ``steps``,
+        ``guidance_scale``, ``scheduler``, ``count``, ``actor``, ``tenant``, ``purpose``,
+        ``metadata``, ``output`` and ``overwrite``. ``on_progress`` is called after each step
+        with (done, total), ``on_stage`` after each stage.
+
+        Raises :class:`PolicyBlocked` or :class:`ReviewRequired` (with ``decision`` and
+        ``record_id``) when the policy withholds it, :class:`~guardrail.errors.StageFailed` when
+        a stage fails closed, :class:`~guardrail.errors.ConfigurationError` for bad arguments.
+        """
+        request = build_request(prompt, options, self.backend.defaults)
+        run = Run(request, on_stage, media_type)
+        with run.stage("policy"):
+            decision = run.outcome = self.policy.decide(request)
+        if not decision.allowed:
+            self._refuse(request, decision)
+        with run.stage("record"):
+            self.audit.begin(request, decision, self.backend.identity)
+        with self._recording_failure(run):
+            with run.stage("generate"):
+                approved = replace(request, prompt=decision.effective_prompt or request.prompt)
+                images = run.outcome = self.backend.generate(approved, on_progress=on_progress)
+                if len(images) != request.count:
+                    raise BackendError("The model returned another number of pictures.")
+            with run.stage("check"):
+                reports = run.outcome = self._checks.inspect(images)
+            for image, report in zip(images, reports, strict=True):
+                self._finish(run, decision, image, report)
+        return run.result(decision)
+
+    def close(self) -> None:
+        """Release the audit store's connections."""
+        self.audit.close()
+
+    def _finish(
+        self, run: Run, decision: Decision, image: GeneratedImage, report: ImageReport
+    ) -> None:
+        """Judge, sign, record and release one picture."""
+        record_id = run.pending[0]
+        judged = self.policy.conclude(Stage.OUTPUT, report.findings, report.rules)
+        if not judged.allowed:
+            self.audit.withhold(run.request, record_id, judged, report, Stage.OUTPUT)
+            run.withheld.append(Withheld(record_id, image.seed, judged))
+            run.pending.pop(0)
+            return
+        with run.stage("sign"):
+            facts = self._manifest_facts(run, record_id, decision, image)
+            signed = run.outcome = self.provenance.sign(image.image, facts, run.media_type)
+        with run.stage("stage"):
+            destination = run.destination(record_id)
+            staged = _stage(signed, destination, record_id)
+        times = run.times()
+        with run.stage("release"):
+            self.audit.release(
+                record_id,
+                request_id=run.request.request_id,
+                signed=signed,
+                report=report,
+                output_decision=judged,
+                image=image,
+                times=times,
+                staged=str(staged) if staged else None,
+            )
+        run.pending.pop(0)
+        if staged and destination:
+            with run.stage("publish"), _delivery_errors(destination, record_id):
+                publish(staged, destination)
+        run.released.append(
+            ReleasedImage(record_id, image.seed, signed, report, run.times(), destination)
+        )
+
+    def _refuse(self, request: GenerationRequest, decision: Decision) -> NoReturn:
+        """Record the refusal and raise it. It is raised even when it cannot be recorded."""
+        record_id: UUID | None = request.record_ids[0]
+        unrecorded: AuditError | None = None
+        try:
+            self.audit.refuse(request, decision)
+        except AuditError as error:
+            record_id, unrecorded = None, error
+        raise refusal(decision, record_id) from unrecorded
+
+    def _manifest_facts(
+        self, run: Run, record_id: UUID, decision: Decision, image: GeneratedImage
+    ) -> ManifestFacts:
+        request = run.request
+        name = run.destination(record_id)
+        return ManifestFacts(
+            record_id=record_id,
+            model=self.backend.identity,
+            seed=image.seed,
+            decision=decision,
+            created=rfc3339(self._clock()),
+            width=image.image.width,
+            height=image.image.height,
+            title=name.name if name else f"{record_id}",
+            mode=request.mode,
+            prompt=decision.effective_prompt if self.policy.provenance.include_prompt else None,
+            parameters=image.reproduction.get("parameters", {}),
+        )
+
+    @contextlib.contextmanager
+    def _recording_failure(self, run: Run) -> Iterator[None]:
+        """Turn whatever stops the flow into an event for each picture not yet released."""
+        try:
+            yield
+        except (GenerationCancelled, KeyboardInterrupt):
+            with contextlib.suppress(AuditError):
+                self.audit.cancel(run.request, run.pending)
+            raise
+        except BaseException as error:
+            sentence = error.message if isinstance(error, GuardrailError) else "Unexpected error."
+            with contextlib.suppress(AuditError):
+                if run.pending:
+                    text = f"{type(error).__name__}: {sentence}"
+                    self.audit.fail(run.request, run.pending, run.current, text)
+            raise
+
+
+def _stage(signed: SignedImage, destination: Path | None, record_id: UUID) -> Path | None:
+    """Write the signed bytes beside their destination, flushed, under a hidden name."""
+    if destination is None:
+        return None
+    staged = staged_path(destination, record_id)
+    with _delivery_errors(destination, record_id):
+        write_durably(staged, signed.content)
+    return staged
+
+
+@contextlib.contextmanager
+def _delivery_errors(destination: Path, record_id: UUID) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DeliveryError(
+            f"{destination} cannot be written ({error.strerror}).",
+            hint="Free some space or choose another folder, then generate again.",
+            record_id=record_id,
+        ) from error

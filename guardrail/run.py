@@ -1,0 +1,103 @@
+"""One request on its way through the stages: what is done, what is pending, what it cost."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+from guardrail.contracts import Decision, GenerationRequest, StageTimes, Verdict
+from guardrail.errors import DecisionFailed, GuardrailError, PolicyBlocked, ReviewRequired
+from guardrail.request import media_type_of
+from guardrail.result import ReleasedImage, Result, Withheld
+
+
+@dataclass(frozen=True, slots=True)
+class StageEvent:
+    """Tells an observer that a stage is done: ``policy``, ``record``, ``generate``, ``check``,
+    ``sign``, ``stage``, ``release`` or ``publish``."""
+
+    stage: str
+    request: GenerationRequest
+    outcome: object = None
+
+
+Observer = Callable[[StageEvent], None]
+"""Called after each stage, on the thread that generates. Raising stops the request."""
+
+
+@dataclass(slots=True)
+class Run:
+    """The bookkeeping of one request on its way through the stages."""
+
+    request: GenerationRequest
+    observer: Observer | None
+    requested_media_type: str
+    current: str = "policy"
+    outcome: object = None
+    entries: list[tuple[str, float]] = field(default_factory=list)
+    pending: list[UUID] = field(default_factory=list)
+    released: list[ReleasedImage] = field(default_factory=list)
+    withheld: list[Withheld] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.pending = list(self.request.record_ids)
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage and tell the observer when it is done."""
+        self.current, self.outcome = name, None
+        started = time.perf_counter()
+        yield
+        self.entries.append((name, (time.perf_counter() - started) * 1000))
+        if self.observer:
+            self.observer(StageEvent(name, self.request, self.outcome))
+
+    @property
+    def media_type(self) -> str:
+        """The format to sign in: the destination's ending wins."""
+        paths = self.request.destinations
+        return media_type_of(paths[0]) if paths else self.requested_media_type
+
+    def destination(self, record_id: UUID) -> Path | None:
+        """Where the picture of a record goes, if the caller asked for files."""
+        paths = self.request.destinations
+        return Path(paths[self.request.record_ids.index(record_id)]) if paths else None
+
+    def times(self) -> StageTimes:
+        """One picture's share: what the batch did together, and what was done for it alone."""
+        shared = {"policy", "record", "generate", "check"}
+        count = self.request.count
+        share = [(n, round(ms / count, 3)) for n, ms in self.entries if n in shared]
+        own = [(n, round(ms, 3)) for n, ms in self.entries if n not in shared]
+        latest = next((i for i in reversed(range(len(own))) if own[i][0] == "sign"), 0)
+        return StageTimes((*share, *own[latest:]))
+
+    def result(self, decision: Decision) -> Result:
+        """The result, or the refusal when the checks let no picture through."""
+        if not self.released:
+            hardest = max(self.withheld, key=lambda held: held.decision.verdict.severity)
+            raise refusal(hardest.decision, hardest.record_id)
+        return Result(self.request.request_id, decision, tuple(self.released), tuple(self.withheld))
+
+
+def refusal(decision: Decision, record_id: UUID | None) -> GuardrailError:
+    """Return the error that carries a decision which is not ``allow``."""
+    finding = next(iter(decision.deciding), None)
+    why = finding.reason if finding else "No rule allowed it."
+    if record_id is None:
+        why += " (The refusal could not be recorded.)"
+    if decision.verdict is Verdict.BLOCK:
+        return PolicyBlocked(f"Refused by policy {decision.policy.id}: {why}", decision, record_id)
+    if decision.verdict is Verdict.REVIEW:
+        return ReviewRequired(
+            f"Held for review by policy {decision.policy.id}: {why}", decision, record_id
+        )
+    return DecisionFailed(
+        f"The policy {decision.policy.id} could not be evaluated: {why}",
+        decision,
+        record_id=record_id,
+    )
