@@ -124,13 +124,14 @@ class DiffusersBackend:
             output = self._run(arguments)
             elapsed = (time.perf_counter() - started) * 1000 / request.count
             facts = self._facts(request, scheduler, ignored)
+        batch = {"size": request.count, "seeds": [str(seed) for seed in request.seeds]}
         flagged = getattr(output, "nsfw_content_detected", None) or [False] * request.count
         return tuple(
             GeneratedImage(
                 image=image.convert("RGB") if image.mode not in ("RGB", "RGBA", "L") else image,
                 seed=seed,
                 index=index,
-                reproduction=facts | {"batch": {"size": request.count, "index": index}},
+                reproduction=facts | {"batch": batch | {"index": index}},
                 milliseconds=elapsed,
                 flagged_by_model=bool(flag),
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -34,9 +34,16 @@ class Output:
     :meth:`rows`. :meth:`note` and :meth:`hint` go to standard error in every format.
     """
 
-    def __init__(self, format_: str, *, overrides: Mapping[str, str | None]) -> None:
-        self.format = format_
-        self._overrides = overrides
+    def __init__(self) -> None:
+        self.format = "human"
+        self._overrides: dict[str, str | None] = {}
+
+    def override(self, name: str, value: str) -> None:
+        """Take a shared option from the command line: the format, or a setting's flag."""
+        if name == "format":
+            self.format = value
+        else:
+            self._overrides[name] = value
 
     @cached_property
     def settings(self) -> Settings:

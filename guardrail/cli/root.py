@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from typing import Any
 
 import click
 
@@ -11,21 +12,22 @@ from guardrail._version import __version__
 from guardrail.cli.output import FORMATS, Output
 
 COMMANDS = {
-    "generate": "guardrail.cli.generate:generate",
-    "check": "guardrail.cli.check:check",
-    "verify": "guardrail.cli.verify:verify",
-    "show": "guardrail.cli.show:show",
-    "rerun": "guardrail.cli.rerun:rerun",
-    "policy": "guardrail.cli.policy:policy",
-    "audit": "guardrail.cli.audit:audit",
-    "keys": "guardrail.cli.keys:keys",
-    "db": "guardrail.cli.db:db",
-    "doctor": "guardrail.cli.doctor:doctor",
+    "generate": "Generate pictures: decided, checked, signed and recorded.",
+    "check": "Ask the policy about prompts, without generating.",
+    "verify": "Verify the Content Credentials of a picture.",
+    "show": "Show the recipe, the decision and the signature of a picture.",
+    "rerun": "Generate a recorded picture again and compare the pixels.",
+    "policy": "Validate, show and test policy documents.",
+    "audit": "Query and verify the record.",
+    "keys": "Make, show and check signing keys and certificates.",
+    "db": "Create and migrate the audit store.",
+    "doctor": "Say what works here, what would fail and how to mend it.",
 }
+"""Every command lives in ``guardrail.cli.<name>`` under its own name."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are asked for."""
+    """A group whose commands are imported when they are called, not when they are listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order of the flow."""
@@ -33,16 +35,57 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command."""
-        target = COMMANDS.get(cmd_name)
-        if target is None:
+        if cmd_name not in COMMANDS:
             return None
-        module, _, name = target.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        module = importlib.import_module(f"guardrail.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        _accept_shared_options(command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table above, importing none."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _remember(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Keep a shared option wherever on the command line it was given."""
+    output = ctx.ensure_object(Output)
+    if value is not None and parameter.name is not None:
+        output.override(parameter.name, value)
+
+
+def _shared_options() -> list[click.Option]:
+    """The options that work before and after the command's name."""
+    plain: dict[str, Any] = {
+        "expose_value": False,
+        "callback": _remember,
+        "is_eager": True,
+        "allow_from_autoenv": False,  # the settings read the environment, and know the source
+    }
+    return [
+        click.Option(
+            ["--format"], type=click.Choice(FORMATS), help="How data is written. [human]", **plain
+        ),
+        click.Option(["--policy"], metavar="NAME|FILE", help="Policy to decide by.", **plain),
+        click.Option(["--audit"], metavar="URL|FILE", help="Audit store.", **plain),
+        click.Option(["--home"], metavar="DIR", help="Store, keys and caches.", **plain),
+    ]
+
+
+def _accept_shared_options(command: click.Command) -> None:
+    """Let a command, or every command of a group, take the shared options too."""
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            _accept_shared_options(child)
+        return
+    own = {option for parameter in command.params for option in parameter.opts}
+    command.params += [o for o in _shared_options() if not own.intersection(o.opts)]
 
 
 @click.group(
     cls=LazyGroup,
+    params=_shared_options(),
     context_settings={
         "help_option_names": ["-h", "--help"],
         "auto_envvar_prefix": "GUARDRAIL",
@@ -50,27 +93,13 @@ class LazyGroup(click.Group):
     },
 )
 @click.version_option(__version__, "--version", message="guardrail %(version)s")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(FORMATS),
-    default="human",
-    show_default=True,
-    help="How data is written to standard output.",
-)
-@click.option("--policy", metavar="NAME|FILE", help="Bundled policy or policy document.")
-@click.option("--audit", metavar="URL|FILE", help="Audit store.")
-@click.option("--home", metavar="DIR", help="Folder for the store, development keys and caches.")
 @click.pass_context
-def cli(
-    ctx: click.Context, format_: str, policy: str | None, audit: str | None, home: str | None
-) -> None:
+def cli(ctx: click.Context) -> None:
     """Generate images under governance: policy, provenance and a provable record.
 
     \b
-    Exit codes: 0 ok · 1 unexpected · 2 usage or configuration · 3 blocked by policy ·
-    4 held for review · 5 verification failed · 6 a stage failed closed
+    Exit codes: 0 ok, 1 unexpected, 2 usage or configuration, 3 blocked by policy,
+    4 held for review, 5 verification failed, 6 a stage failed closed.
     """
     if os.environ.get("NO_COLOR"):
         ctx.color = False
-    ctx.obj = Output(format_, overrides={"policy": policy, "audit": audit, "home": home})

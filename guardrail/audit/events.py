@@ -1,0 +1,147 @@
+"""What an event is, which types there are, and the bytes that are hashed.
+
+The body is canonical JSON (RFC 8785). Personal texts are not in it: the body holds
+``SHA-256(domain || salt || text)`` and the text lies in a table that can be erased.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import rfc8785
+
+from guardrail.errors import AuditError
+from guardrail.identifiers import new_id
+
+SCHEMA = "org.guardrail.event/1"
+PERSONAL_DOMAIN = b"guardrail/personal/v1\0"
+
+REQUESTED = "generation.requested"
+REFUSED = "generation.refused"
+HELD = "generation.held"
+FAILED = "generation.failed"
+RELEASED = "generation.released"
+CANCELLED = "generation.cancelled"
+INTERRUPTED = "generation.interrupted"
+RECOVERED = "generation.recovered"
+RERUN = "generation.rerun"
+
+EVENT_TYPES = frozenset(
+    {REQUESTED, REFUSED, HELD, FAILED, RELEASED, CANCELLED, INTERRUPTED, RECOVERED, RERUN}
+)
+"""Grammar ``subject.verb``, past tense. Never reused or renamed; a test pins them."""
+
+TERMINAL = frozenset({REFUSED, HELD, FAILED, RELEASED, CANCELLED, INTERRUPTED})
+"""After one of these a record is no longer in progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, before it is sequenced."""
+
+    type: str
+    record_id: UUID | None = None
+    request_id: UUID | None = None
+    tenant: str | None = None
+    purpose: str | None = None
+    verdict: str | None = None
+    model: str | None = None
+    policy_digest: str | None = None
+    seed: str | None = None
+    asset_sha256: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    personal: Mapping[str, str] = field(default_factory=dict)
+    """Texts to commit to, by field name."""
+
+
+PROJECTED = {
+    "type": "type",
+    "record_id": "record",
+    "request_id": "request",
+    "tenant": "tenant",
+    "purpose": "purpose",
+    "verdict": "verdict",
+    "model": "model",
+    "policy_digest": "policy",
+    "seed": "seed",
+    "asset_sha256": "asset",
+    "event_id": "id",
+    "time": "time",
+    "seq": "seq",
+}
+"""Column of ``audit_event`` to key of the body: what verification compares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """A personal text, its salt and what the log holds of it."""
+
+    field: str
+    text: str
+    salt: bytes
+    digest: str
+
+
+def commit(name: str, text: str) -> Commitment:
+    """Commit to a personal text with a fresh 32-byte salt."""
+    stored = storable(text)
+    salt = secrets.token_bytes(32)
+    return Commitment(name, stored, salt, commitment_digest(salt, stored))
+
+
+def commitment_digest(salt: bytes, text: str) -> str:
+    """Return what the log holds of ``text``: SHA-256(domain || salt || UTF-8), hexadecimal."""
+    return hashlib.sha256(PERSONAL_DOMAIN + salt + text.encode()).hexdigest()
+
+
+def storable(text: str) -> str:
+    """Write NUL and lone surrogates, which no database text column takes, as escapes. Such a
+    prompt is refused by policy; its refusal must be recordable all the same."""
+    return text.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def body_of(
+    event: Event, seq: int, time: str, commitments: tuple[Commitment, ...]
+) -> dict[str, Any]:
+    """Return the event's document. Raises ``ValueError`` for a type that is not registered."""
+    if event.type not in EVENT_TYPES:
+        raise ValueError(f"unregistered event type {event.type!r}")
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "id": str(new_id()),
+        "seq": seq,
+        "time": time,
+        "type": event.type,
+        "record": str(event.record_id) if event.record_id else None,
+        "request": str(event.request_id) if event.request_id else None,
+        "tenant": event.tenant,
+        "purpose": event.purpose,
+        "verdict": event.verdict,
+        "model": event.model,
+        "policy": event.policy_digest,
+        "seed": event.seed,
+        "asset": event.asset_sha256,
+        "data": dict(event.data),
+        "personal": {item.field: item.digest for item in commitments},
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """Return the RFC 8785 bytes of a document.
+
+    Raises :class:`AuditError` for what JSON cannot say exactly: not-a-number, integers beyond
+    2**53, lone surrogates.
+    """
+    try:
+        return rfc8785.dumps(dict(document))
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise AuditError(
+            "The event cannot be written as canonical JSON.",
+            hint="Metadata may hold text, booleans, lists, objects and numbers up to 2^53.",
+        ) from error

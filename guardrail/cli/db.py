@@ -1,0 +1,67 @@
+"""``guardrail db``: create and migrate the audit store."""
+
+from __future__ import annotations
+
+import click
+
+from guardrail.audit.store import Store
+from guardrail.audit.tables import SCHEMA_REVISION
+from guardrail.cli.output import Output
+
+
+@click.group()
+def db() -> None:
+    """Create and migrate the audit store."""
+
+
+def _store(output: Output) -> Store:
+    store = Store(output.settings.audit_url)
+    output.note(f"record store  {store.file or store.display}", dim=True)
+    return store
+
+
+@db.command()
+@click.pass_obj
+def upgrade(output: Output, /) -> None:
+    """Create the tables, or bring them to this version's revision. Back up first."""
+    store = _store(output)
+    store.create_file()
+    before = store.revision()
+    store.upgrade()
+    after = store.revision()
+    output.data({"before": before, "after": after})
+    done = "is up to date" if before == after else f"went from {before or 'empty'}"
+    output.line(f"The store {done}, at revision {after}.")
+
+
+@db.command()
+@click.pass_obj
+def current(output: Output, /) -> None:
+    """Print the store's revision."""
+    store = _store(output)
+    found = store.revision() if store.file is None or store.file.exists() else None
+    output.data({"revision": found, "needed": SCHEMA_REVISION})
+    output.line(f"{found or 'no tables'} (this version of guardrail needs {SCHEMA_REVISION})")
+
+
+@db.command()
+@click.pass_obj
+def check(output: Output, /) -> None:
+    """Say whether the store fits this version of guardrail. Exit code 6 when not."""
+    store = _store(output)
+    store.require_current()
+    output.data({"ok": True, "revision": SCHEMA_REVISION})
+    output.line("The store fits.")
+
+
+@db.command()
+@click.pass_obj
+def history(output: Output, /) -> None:
+    """List the revisions, oldest first."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 (slow to import)
+
+    scripts = ScriptDirectory.from_config(_store(output).alembic())
+    revisions = [(item.revision, item.doc) for item in scripts.walk_revisions()][::-1]
+    output.rows({"revision": revision, "text": text} for revision, text in revisions)
+    for revision, text in revisions:
+        output.line(f"{revision}  {text}")

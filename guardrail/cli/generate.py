@@ -1,0 +1,196 @@
+"""``guardrail generate``: the whole flow, told stage by stage."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from guardrail.cli.output import Output
+from guardrail.cli.refusals import refusals_as_data
+from guardrail.contracts import Decision, SignedImage
+
+if TYPE_CHECKING:
+    from guardrail.backends import Progress
+    from guardrail.result import ReleasedImage, Result
+    from guardrail.run import StageEvent
+
+
+@click.command()
+@click.argument("prompt")
+@click.option("-o", "--output", metavar="FILE", help="Picture to write (.png, .jpg, .webp).")
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
+@click.option("-n", "--negative-prompt", metavar="TEXT", help="What the picture should not show.")
+@click.option("--seed", type=int, help="0 to 2^64 - 1. Default: drawn, and recorded.")
+@click.option("--width", type=int, metavar="PIXELS")
+@click.option("--height", type=int, metavar="PIXELS")
+@click.option("--steps", type=int, help="Denoising steps.")
+@click.option("--guidance-scale", type=float)
+@click.option("--scheduler", metavar="NAME", help="ddim, dpmpp-2m, euler, euler-a, unipc, ...")
+@click.option("--count", type=int, default=1, show_default=True, help="Pictures to make.")
+@click.option("--actor", help="Who asks, for the record.")
+@click.option("--tenant")
+@click.option("--purpose")
+@click.option("--metadata", metavar="JSON", help="Own data to keep with the record.")
+@click.option("--model", metavar="MODEL", help="'embedded', a directory or a hub id.")
+@click.option("--signer", metavar="SIGNER", help="'development' or a signer file.")
+@click.option("--device", help="cpu, cuda, mps.")
+@click.option("--dtype", help="float32, float16, bfloat16.")
+@click.option("--allow-download", is_flag=True, help="Let a hub id be downloaded.")
+@click.pass_obj
+def generate(output: Output, /, prompt: str, **options: Any) -> None:
+    """Generate a picture of PROMPT.
+
+    Every stage says what it decided; the picture is written only after its record.
+    """
+    from guardrail.pipeline import Pipeline  # noqa: PLC0415 (heavy: torch comes with it)
+
+    loading = {name: options.pop(name) for name in ("model", "signer", "device", "dtype")}
+    allow_download = options.pop("allow_download")
+    options["metadata"] = _metadata(options.pop("metadata"))
+    if options["output"] is None:
+        options["output"] = f"guardrail-{secrets.token_hex(4)}.png"
+    settings = output.settings
+    if allow_download:
+        output.note(f"Downloading the model is allowed: {loading['model'] or settings.model}")
+    pipe = Pipeline.from_pretrained(
+        loading["model"] or settings.model,
+        policy=settings.policy,
+        audit=settings.audit_url,
+        signer=loading["signer"] or settings.signer,
+        device=loading["device"],
+        dtype=loading["dtype"],
+        allow_download=allow_download,
+        home=settings.home,
+    )
+    teller = _Teller(output)
+    with closing(pipe), refusals_as_data(output):
+        output.note(f"record store  {pipe.audit.url_display}", dim=True)
+        result = pipe.generate(
+            prompt, on_progress=_progress(output), on_stage=teller.tell, **options
+        )
+        _report(output, result)
+
+
+def _metadata(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text) if text else {}
+    except ValueError as error:
+        raise click.BadParameter(f"not JSON: {error}", param_hint="--metadata") from error
+    if not isinstance(value, dict):
+        raise click.BadParameter("must be a JSON object", param_hint="--metadata")
+    return value
+
+
+def _progress(output: Output) -> Progress | None:
+    """Draw a bar on a terminal, and nothing anywhere else."""
+    if not output.interactive:
+        return None
+
+    def draw(done: int, total: int) -> None:
+        filled = 30 * done // total
+        end = "\n" if done == total else ""
+        sys.stderr.write(f"\r  denoising {'█' * filled}{'·' * (30 - filled)} {done}/{total}{end}")
+        sys.stderr.flush()
+
+    return draw
+
+
+class _Teller:
+    """Says on standard error what each stage did."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def tell(self, event: StageEvent) -> None:
+        """Write one line for the stage that is done."""
+        text = _TOLD.get(event.stage, lambda _event: "")(event)
+        if text:
+            self._output.note(f"{event.stage:<9} {text}")
+
+
+def _told_policy(event: StageEvent) -> str:
+    decision = event.outcome
+    if not isinstance(decision, Decision):
+        return ""
+    ref = decision.policy
+    ran = f"{len(decision.rules)} rules in {decision.milliseconds:.1f} ms"
+    return f"{decision.verdict} by {ref.id} {ref.version} ({ref.digest[:12]}): {ran}"
+
+
+def _told_record(event: StageEvent) -> str:
+    return "request committed: " + ", ".join(str(r) for r in event.request.record_ids)
+
+
+def _told_generate(event: StageEvent) -> str:
+    request = event.request
+    seeds = ", ".join(str(seed) for seed in request.seeds)
+    return f"{request.width}x{request.height}, {request.steps} steps, seed {seeds}"
+
+
+def _told_check(event: StageEvent) -> str:
+    reports: Any = event.outcome
+    rules = len(reports[0].rules) if reports else 0
+    found = sum(len(report.findings) for report in reports)
+    return f"{rules} image checks, {found or 'no'} finding{'s' if found != 1 else ''}"
+
+
+def _told_sign(event: StageEvent) -> str:
+    signed = event.outcome
+    if not isinstance(signed, SignedImage):
+        return ""
+    note = " [development certificate: only for trying out]" if signed.signer.development else ""
+    return f"{signed.signer.algorithm} by {signed.signer.subject}, verified{note}"
+
+
+def _told_release(_event: StageEvent) -> str:
+    return "release committed with the SHA-256 of the signed file"
+
+
+_TOLD = {
+    "policy": _told_policy,
+    "record": _told_record,
+    "generate": _told_generate,
+    "check": _told_check,
+    "sign": _told_sign,
+    "release": _told_release,
+}
+
+
+def _report(output: Output, result: Result) -> None:
+    for image in result.images:
+        output.line(str(image.path))
+        output.note(f"done      record {image.record_id}")
+    for held in result.withheld:
+        output.note(f"withheld  record {held.record_id}: {held.decision.verdict}", fg="yellow")
+    output.data(
+        {
+            "request_id": result.request_id,
+            "decision": result.decision,
+            "images": [_as_data(image) for image in result.images],
+            "withheld": result.withheld,
+        }
+    )
+    if output.human:
+        output.hint(f"guardrail verify {Path(str(result.images[0].path)).name}")
+
+
+def _as_data(image: ReleasedImage) -> dict[str, Any]:
+    signed = image.signed
+    return {
+        "record_id": image.record_id,
+        "path": str(image.path),
+        "seed": str(image.seed),
+        "sha256": signed.sha256,
+        "pixels_sha256": signed.pixels_sha256,
+        "media_type": signed.format,
+        "manifest_label": signed.manifest_label,
+        "signer": signed.signer,
+        "report": image.report,
+        "milliseconds": dict(image.times.entries),
+    }

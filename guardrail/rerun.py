@@ -1,0 +1,142 @@
+"""Does the record reproduce the picture? Generates it again and compares the pixels.
+
+Nothing is released: the new pixels are compared and dropped. The policy in force today decides
+first, as for any generation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from guardrail.contracts import GenerationRequest
+from guardrail.errors import VerificationFailed
+from guardrail.identifiers import new_id
+from guardrail.provenance import pixels_sha256
+from guardrail.run import refusal
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from guardrail.audit import Record
+    from guardrail.pipeline import Pipeline
+
+
+class ReplayVerdict(StrEnum):
+    """How a second run compares with the recorded picture. Near is never called the same."""
+
+    BIT_EXACT = "bit_exact"
+    PIXEL_NEAR = "pixel_near"
+    ENVIRONMENT_DIFFERS = "environment_differs"
+    UNREPLAYABLE = "unreplayable"
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The outcome of one rerun."""
+
+    verdict: ReplayVerdict
+    record_id: UUID
+    reasons: tuple[str, ...] = ()
+    """What differs from the recorded environment, or why it cannot be replayed."""
+    largest_difference: int | None = None
+    """Largest difference of any channel of any pixel, 0..255; None without a picture to compare."""
+    psnr: float | None = None
+    """Peak signal-to-noise ratio in dB; None when identical or without a picture."""
+
+
+def rerun(pipe: Pipeline, record: Record, reference: Image | None = None) -> Replay:
+    """Generate the picture of ``record`` again and say how it compares.
+
+    ``reference`` is the recorded picture's pixels, for measuring a difference; the record alone
+    can only tell identical from not. Raises the refusal when today's policy refuses the prompt,
+    and :class:`~guardrail.errors.StageFailed` when the model fails.
+    """
+    why = _unreplayable(pipe, record)
+    if why:
+        return Replay(ReplayVerdict.UNREPLAYABLE, record.record_id, (why,))
+    recorded = record.reproduction or {}
+    request = _request(record, recorded)
+    decision = pipe.policy.decide(request)
+    if not decision.allowed:
+        raise refusal(decision, None)
+    approved = replace(request, prompt=decision.effective_prompt or request.prompt)
+    image = pipe.backend.generate(approved)[int(recorded["batch"]["index"])]
+    if pixels_sha256(image.image) == record.pixels_sha256:
+        return Replay(ReplayVerdict.BIT_EXACT, record.record_id)
+    reasons = tuple(_differences(recorded, image.reproduction))
+    largest, psnr = _distance(image.image, reference) if reference else (None, None)
+    verdict = ReplayVerdict.ENVIRONMENT_DIFFERS if reasons else ReplayVerdict.PIXEL_NEAR
+    return Replay(verdict, record.record_id, reasons, largest, psnr)
+
+
+def require_bit_exact(replay: Replay) -> None:
+    """Raise :class:`VerificationFailed` unless the pixels were identical."""
+    if replay.verdict is not ReplayVerdict.BIT_EXACT:
+        raise VerificationFailed(
+            f"The record did not reproduce its picture: {replay.verdict}.",
+            hint="; ".join(replay.reasons) or None,
+        )
+
+
+def _unreplayable(pipe: Pipeline, record: Record) -> str | None:
+    if record.pixels_sha256 is None or not record.reproduction:
+        return f"the record holds no released picture (it is {record.state})"
+    if record.prompt is None:
+        return "the prompt has been erased"
+    if record.model is None or record.model.weights_digest != pipe.backend.identity.weights_digest:
+        recorded = record.model.weights_digest[:12] if record.model else "unknown"
+        loaded = pipe.backend.identity.weights_digest[:12]
+        return f"the weights differ: recorded {recorded}, loaded {loaded}"
+    return None
+
+
+def _request(record: Record, recorded: Mapping[str, Any]) -> GenerationRequest:
+    parameters, batch = recorded["parameters"], recorded["batch"]
+    return GenerationRequest(
+        request_id=new_id(),
+        record_ids=tuple(new_id() for _ in batch["seeds"]),
+        prompt=record.prompt or "",
+        negative_prompt=record.negative_prompt,
+        width=parameters["width"],
+        height=parameters["height"],
+        steps=parameters["num_inference_steps"],
+        guidance_scale=float(parameters["guidance_scale"]),
+        scheduler=parameters["scheduler"],
+        seeds=tuple(int(seed) for seed in batch["seeds"]),
+        actor=record.actor,
+        tenant=record.tenant,
+        purpose=record.purpose,
+    )
+
+
+def _differences(
+    recorded: Mapping[str, Any], now: Mapping[str, Any], prefix: str = ""
+) -> list[str]:
+    """Name every leaf that differs between two reproduction facts."""
+    found: list[str] = []
+    for key in sorted(set(recorded) | set(now)):
+        before, after, name = recorded.get(key), now.get(key), f"{prefix}{key}"
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found += _differences(before, after, f"{name}.")
+        elif before != after:
+            found.append(f"{name}: recorded {before}, now {after}")
+    return found
+
+
+def _distance(image: Image, reference: Image) -> tuple[int | None, float | None]:
+    """Return (largest channel difference 0..255, PSNR in dB); None when sizes differ."""
+    import numpy as np  # noqa: PLC0415 (only needed when the pixels differ)
+
+    first = np.asarray(image.convert("RGB"), dtype=np.int16)
+    second = np.asarray(reference.convert("RGB"), dtype=np.int16)
+    if first.shape != second.shape:
+        return None, None
+    difference = np.abs(first - second)
+    error = float(np.mean(np.square(difference, dtype=np.float64)))
+    psnr = round(10 * math.log10(255**2 / error), 2) if error else None
+    return int(difference.max()), psnr
