@@ -100,7 +100,7 @@ def _existing_store(url: str) -> AuditLog | None:
         return None
     from guardrail.audit import AuditLog as Log  # noqa: PLC0415 (a database driver comes with it)
 
-    return Log.open(url)
+    return Log.open(url, migrate=False)
 
 
 def _compare(found: Verification, store: AuditLog | None) -> RecordMatch:
@@ -109,25 +109,22 @@ def _compare(found: Verification, store: AuditLog | None) -> RecordMatch:
         return RecordMatch.NOT_CLAIMED
     if store is None:
         return RecordMatch.NO_STORE
-    asset: Any = store.find_asset(found.sha256)
-    if asset is not None and str(_record_id(asset)) == claimed:
+    released = store.find_asset(found.sha256)
+    if released is not None and str(released.record_id) == claimed:
         return RecordMatch.MATCHES
-    if asset is not None or _known(store, claimed):
-        return RecordMatch.DIFFERS
-    return RecordMatch.UNKNOWN
+    return RecordMatch.DIFFERS if released or _known(store, claimed) else RecordMatch.UNKNOWN
 
 
-def _record_id(asset: Any) -> Any:
-    return asset["record_id"] if isinstance(asset, dict) else asset.record_id
-
-
-def _known(store: AuditLog, record_id: str) -> bool:
+def _known(store: AuditLog, claimed: str) -> bool:
     from uuid import UUID  # noqa: PLC0415
 
+    from guardrail.audit import RecordNotFound  # noqa: PLC0415
+
     try:
-        return store.record(UUID(record_id)) is not None
-    except (ValueError, LookupError):
+        store.record(UUID(claimed))
+    except (ValueError, RecordNotFound):  # what a manifest claims need not be an identifier
         return False
+    return True
 
 
 _Line = tuple[str, dict[str, Any]]

@@ -1,0 +1,108 @@
+"""Signing with a key in a PEM file: development, tests and small shops.
+
+The conformance programme counts this as assurance level 1 at most, and only with the key
+encrypted at rest. Nothing is read until the first use, and the key is never handed on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+
+from guardrail.contracts import SignerInfo
+from guardrail.errors import ProvenanceError
+from guardrail.provenance.certificates import pem
+from guardrail.provenance.signers.interface import Credential
+from guardrail.provenance.signers.keys import (
+    KeyFault,
+    cose_signature,
+    describe,
+    matches,
+    read_key,
+    unusable,
+)
+from guardrail.provenance.signers.passphrase import Passphrase
+
+
+@dataclass(slots=True)
+class PemSigner:
+    """Signs with the key in ``key`` under the chain in ``certificates`` (which may be one file).
+
+    A file that is replaced (rotation) is read again on the next signature.
+    """
+
+    certificates: Path
+    key: Path
+    passphrase: Passphrase | None = field(default=None, repr=False)
+    anchors: Path | None = None
+    """What verifies the chain. Default: the chain's last certificate."""
+    _loaded: tuple[tuple[int, ...], Credential] | None = field(default=None, repr=False)
+
+    @property
+    def info(self) -> SignerInfo:
+        """Who signs. Reads the files on first use."""
+        return self.credential().info
+
+    def chain(self) -> str:
+        """Return the certificates. Raises :class:`ProvenanceError`."""
+        return pem(*read_certificates(self.certificates))
+
+    def credential(self) -> Credential:
+        """Return key and chain. Raises :class:`ProvenanceError` naming the file at fault."""
+        version = self._version()
+        loaded = self._loaded
+        if loaded is None or loaded[0] != version:
+            loaded = (version, self._load())
+            self._loaded = loaded
+        return loaded[1]
+
+    def _version(self) -> tuple[int, ...]:
+        try:
+            stats = [path.stat() for path in (self.certificates, self.key)]
+        except OSError as error:
+            raise _unreadable(error.filename, error) from error
+        return tuple(number for s in stats for number in (s.st_mtime_ns, s.st_ino, s.st_size))
+
+    def _load(self) -> Credential:
+        chain = read_certificates(self.certificates)
+        secret = self.passphrase.read() if self.passphrase else None
+        key = read_key(_read(self.key), secret)
+        if isinstance(key, KeyFault):
+            raise unusable(self.key, key)
+        if not matches(key, chain[0]):
+            raise ProvenanceError(
+                f"The key in {self.key} does not belong to the first certificate in "
+                f"{self.certificates}.",
+                hint="Put the signing certificate first; `guardrail keys check` says more.",
+            )
+        anchors = read_certificates(self.anchors) if self.anchors else chain[-1:]
+        return Credential(
+            info=describe("pem", chain[0]),
+            chain_pem=pem(*chain),
+            anchors_pem=pem(*anchors),
+            sign=cose_signature(key),
+        )
+
+
+def read_certificates(path: Path) -> list[x509.Certificate]:
+    """Read the certificates of a PEM file, in order. Raises :class:`ProvenanceError`."""
+    try:
+        return x509.load_pem_x509_certificates(_read(path))
+    except ValueError as error:
+        raise ProvenanceError(
+            f"{path} holds no certificate that can be read.",
+            hint="Give the chain in PEM, the signing certificate first.",
+        ) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: object, error: OSError) -> ProvenanceError:
+    return ProvenanceError(f"{path} cannot be read ({error.strerror}).")
