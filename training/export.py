@@ -33,10 +33,16 @@ def bake_normalisation(model: AutoencoderKL) -> AutoencoderKL:
     return model
 
 
-def pipeline() -> StableDiffusionPipeline:
-    """Return the pipeline of the averaged weights."""
+def trained_vae() -> AutoencoderKL:
+    """Return the trained autoencoder, its latents not yet normalised."""
     autoencoder = vae.make()
     autoencoder.load_state_dict(torch.load(vae.CHECKPOINT, weights_only=True)["model"])
+    return autoencoder.eval()
+
+
+def pipeline() -> StableDiffusionPipeline:
+    """Return the pipeline of the averaged weights."""
+    autoencoder = trained_vae()
     trained = torch.load(unet.CHECKPOINT, weights_only=True)["average"]
     denoiser, text = unet.make(), parser.make()
     denoiser.load_state_dict(_part(trained, "unet."))

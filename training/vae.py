@@ -26,7 +26,7 @@ CONSTANT = 8.0
 """Two channels hold +8 and -8, so that normalising over all channels keeps the colours' level."""
 CROP = 64
 BATCH = 16
-STEPS = 1800
+STEPS = 4000
 PEAK_LR = 1.5e-3
 
 

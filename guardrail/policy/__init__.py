@@ -1,1 +1,1 @@
-"""placeholder"""
+"""Request to decision: policy documents, the engine, and the checks on texts."""
