@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from guardrail.contracts import GenerationRequest, Span
-from guardrail.policy.normalise import View, views
+from guardrail.text.normalise import View, views
 
 
 class Text:

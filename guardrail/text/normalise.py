@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from anyascii import anyascii
 
-from guardrail.policy.confusables import CONFUSABLES
+from guardrail.text.confusables import CONFUSABLES
 
 LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g"}
 LEET |= {"@": "a", "$": "s", "!": "i", "€": "e", "£": "l", "|": "l", "+": "t"}
