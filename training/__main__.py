@@ -1,60 +1,38 @@
 """Make the embedded model: ``python -m training [STAGE ...]``; without a stage, all in order.
 
-Every stage resumes: what is finished is skipped, what was interrupted goes on. On two cores of
-2024 the whole takes about two and a half hours; ``clip`` needs nothing of the others but the
-pictures and may run beside them.
+Every stage resumes: what is finished is skipped, what was interrupted goes on. ``text``, ``clip``
+and ``probe`` need nothing but the pictures and may run beside the others. ``TRAINING_THREADS``
+sets the threads of one stage (default 2). Times are in ``training/README.md``.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 
 import torch
 
-from training import data
-
-STAGES = ("pictures", "vae", "latents", "text", "unet", "clip", "probe", "export", "evaluate")
+STAGES = {
+    "pictures": ("training.data", "render"),
+    "text": ("training.parser", "train"),
+    "vae": ("training.vae", "train"),
+    "latents": ("training.export", "encode_latents"),
+    "unet": ("training.unet", "train"),
+    "clip": ("training.clip", "train"),
+    "probe": ("training.probe", "train"),
+    "export": ("training.export", "export"),
+    "evaluate": ("training.evaluate", "main"),
+}
+"""Each stage's module and function; modules are imported when their stage runs."""
 
 
 def run(stage: str) -> None:
-    """Run one stage. Imports are per stage, so that each starts quickly."""
-    if stage == "pictures":
-        data.render()
-    elif stage == "vae":
-        from training import vae
-
-        vae.train()
-    elif stage == "latents":
-        from training import export, unet
-
-        unet.encode_latents(export.trained_vae())
-    elif stage == "text":
-        from training import parser
-
-        parser.train()
-    elif stage == "unet":
-        from training import unet
-
-        unet.train()
-    elif stage == "clip":
-        from training import clip
-
-        clip.train()
-    elif stage == "probe":
-        from training import probe
-
-        probe.train()
-    elif stage == "export":
-        from training import export
-
-        export.export()
-    elif stage == "evaluate":
-        from training import evaluate
-
-        evaluate.main()
-    else:
+    """Run one stage."""
+    if stage not in STAGES:
         raise SystemExit(f"unknown stage {stage!r}; stages: {', '.join(STAGES)}")
+    module, function = STAGES[stage]
+    getattr(importlib.import_module(module), function)()
 
 
 if __name__ == "__main__":

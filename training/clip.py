@@ -112,7 +112,10 @@ def train(steps: int = STEPS) -> Any:
             model.logit_scale.clamp_(0, 4.6)
         if step % 50 == 0 or step == steps - 1:
             seconds = time.time() - began
-            print(f"clip {step} {loss.item():.3f} of {2 * BATCH}: {right:.3f} {seconds:.0f}s", flush=True)
+            print(
+                f"clip {step} {loss.item():.3f} of {2 * BATCH}: {right:.3f} {seconds:.0f}s",
+                flush=True,
+            )
     torch.save(model.state_dict(), CHECKPOINT)
     return model.eval()
 
@@ -124,7 +127,9 @@ def _loss(model: Any, batch: Tensor, texts: list[str], rng: random.Random) -> tu
     text = model.encode_text(ids, normalize=True)
     logits = model.logit_scale.exp() * image @ text.T
     count = len(texts)
-    same = torch.tensor([[i != j and a == b for j, b in enumerate(every)] for i, a in enumerate(texts)])
+    same = torch.tensor(
+        [[i != j and a == b for j, b in enumerate(every)] for i, a in enumerate(texts)]
+    )
     logits = logits.masked_fill(same, -1e4)  # an equal caption is no negative
     target = torch.arange(count)
     pair = torch.stack([logits[target, target], logits[target, target + count]], 1)

@@ -28,7 +28,7 @@ def bake_normalisation(model: AutoencoderKL) -> AutoencoderKL:
     quant.weight[:4] /= deviation.view(4, 1, 1, 1)
     quant.bias[:4] = (quant.bias[:4] - mean) / deviation
     quant.bias[4:] -= 2 * deviation.log()  # the log-variance scales with it
-    post.bias += (post.weight[:, :, 0, 0] @ mean)
+    post.bias += post.weight[:, :, 0, 0] @ mean
     post.weight *= deviation.view(1, 4, 1, 1)
     return model
 
@@ -38,6 +38,11 @@ def trained_vae() -> AutoencoderKL:
     autoencoder = vae.make()
     autoencoder.load_state_dict(torch.load(vae.CHECKPOINT, weights_only=True)["model"])
     return autoencoder.eval()
+
+
+def encode_latents() -> None:
+    """Encode all training pictures with the trained autoencoder."""
+    unet.encode_latents(trained_vae())
 
 
 def pipeline() -> StableDiffusionPipeline:

@@ -26,7 +26,7 @@ _PAIR = re.compile(
     rf"an? (?:({_COLOUR}) )?({_SHAPE})\b"
 )
 _ONE = re.compile(rf"\b(?:(small|large|big) )?(?:({_COLOUR}) )?({_SHAPE})\b")
-_PLACES = {
+PLACES = {
     "left of": ("left", "right"),
     "right of": ("right", "left"),
     "above": ("top", "bottom"),
@@ -70,14 +70,12 @@ def meaning(text: str) -> dict[str, str]:
 def targets(text: str) -> list[int]:
     """Return one class index a slot, in the order of :data:`SLOTS`."""
     said = meaning(text)
-    return [
-        values.index(said[slot]) + 1 if slot in said else 0 for slot, values in SLOTS.items()
-    ]
+    return [values.index(said[slot]) + 1 if slot in said else 0 for slot, values in SLOTS.items()]
 
 
 def _shapes(text: str, said: dict[str, str]) -> None:
     if pair := _PAIR.search(text):
-        first, second = _PLACES[_RELATION[pair[3]]]
+        first, second = PLACES[_RELATION[pair[3]]]
         for place, colour, shape in ((first, pair[1], pair[2]), (second, pair[4], pair[5])):
             said[f"{place} shape"] = shape
             said[f"{place} colour"] = colour or UNSAID

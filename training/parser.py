@@ -25,7 +25,7 @@ from training.vae import learning_rate
 CHECKPOINT = data.WORK / "parser.pt"
 WIDTH = 128
 BATCH = 96
-STEPS = 500
+STEPS = 2500
 
 
 def make() -> CLIPTextModel:
@@ -109,6 +109,9 @@ def train(steps: int = STEPS) -> tuple[CLIPTextModel, Heads]:
         optimiser.step()
         if step % 100 == 0 or step == steps - 1:
             right = heads.accuracy(hidden.detach(), wanted)
-            print(f"parser {step} {loss.item():.3f} all {right:.3f} {time.time() - began:.0f}s", flush=True)
+            print(
+                f"parser {step} {loss.item():.3f} all {right:.3f} {time.time() - began:.0f}s",
+                flush=True,
+            )
     torch.save({"encoder": encoder.state_dict(), "heads": heads.state_dict()}, CHECKPOINT)
     return encoder, heads

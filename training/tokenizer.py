@@ -23,7 +23,7 @@ FOLDER = WORK / "tokenizer"
 
 
 def build(folder: Path = FOLDER) -> None:
-    """Write ``vocab.json`` and ``merges.txt``: merges that join each grammar word letter by letter."""
+    """Write ``vocab.json`` and ``merges.txt``: merges that join words letter by letter."""
     characters = string.ascii_lowercase + string.digits + string.punctuation
     symbols = [*characters, *(f"{c}</w>" for c in characters)]
     merges: list[tuple[str, str]] = []

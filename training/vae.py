@@ -120,7 +120,7 @@ def to_tensor(batch: np.ndarray[Any, Any]) -> Tensor:
 
 
 def _crops(pictures: Any, rng: np.random.Generator) -> Tensor:
-    """Random crops: the network is convolutional, so small ones teach as well and cost a quarter."""
+    """Random crops: the network is convolutional, so small ones teach as well, for less."""
     chosen = np.sort(rng.integers(0, len(pictures), BATCH))
     y, x = rng.integers(0, 128 - CROP + 1, 2)
     return to_tensor(pictures[chosen, y : y + CROP, x : x + CROP])

@@ -204,9 +204,9 @@ def _sky(canvas: Canvas, time: str) -> None:
 
 
 def _mountains(canvas: Canvas, horizon: float, time: str) -> None:
-    for x, height, shade in ((26, 40, 0.92), (100, 46, 1.0), (64, 30, 0.84)):
+    for middle, height, shade in ((26, 40, 0.92), (100, 46, 1.0), (64, 30, 0.84)):
         colour = _dim((int(128 * shade), int(138 * shade), int(160 * shade)), time)
-        x += canvas.rng.uniform(-8, 8)
+        x = middle + canvas.rng.uniform(-8, 8)
         half, top = height * 0.95, horizon - height
         canvas.polygon([(x - half, horizon), (x, top), (x + half, horizon)], colour)
         peak = height * 0.28
@@ -299,7 +299,12 @@ def _face(canvas: Canvas, scene: Scene, x: float, y: float, skin: RGB) -> None:
         canvas.line([(x - 7, y + 19), (x + 7, y + 19)], lips, 2.2)
     if scene.glasses:
         for side in (-10, 10):
-            box = [(x + side - 8) * SCALE, (y - 6) * SCALE, (x + side + 8) * SCALE, (y + 10) * SCALE]
+            box = [
+                (x + side - 8) * SCALE,
+                (y - 6) * SCALE,
+                (x + side + 8) * SCALE,
+                (y + 10) * SCALE,
+            ]
             canvas.pen.ellipse(box, outline=(26, 26, 32), width=int(2.4 * SCALE))
         canvas.line([(x - 2.5, y + 1), (x + 2.5, y + 1)], (26, 26, 32), 2.2)
     canvas.outlined = outlined
