@@ -38,9 +38,7 @@ def records(connection: Connection, ids: Iterable[str], alive: Alive) -> list[Re
     texts = dict(
         connection.execute(
             select(Personal.commitment, Personal.text).where(Personal.record_id.in_(wanted))
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     return [
         build_record(grouped[i], texts, alive=alive(grouped[i][0].body))

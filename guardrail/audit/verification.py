@@ -104,7 +104,7 @@ def _check_event(event: Any, tree: Frontier, problems: list[str], committed: set
 
 
 def _states(connection: Connection) -> dict[int, bytes]:
-    rows = connection.execute(select(TreeState.size, TreeState.root)).tuples()
+    rows = connection.execute(select(TreeState.size, TreeState.root))
     return {size: bytes(root) for size, root in rows}
 
 
