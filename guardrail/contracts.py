@@ -332,6 +332,21 @@ class StageTimes:
         return sum(ms for name, ms in self.entries if name != "generate")
 
 
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One finished picture, with everything the record keeps of it."""
+
+    record_id: UUID
+    image: GeneratedImage
+    report: ImageReport
+    decision: Decision
+    """What the policy concluded from the image checks."""
+    signed: SignedImage
+    times: StageTimes
+    staged: bool
+    """True when the signed bytes wait on disk, beside their destination."""
+
+
 def as_json(value: object) -> Any:
     """Turn a contract value into JSON-safe data: enums and UUIDs as text, tuples as lists,
     dataclasses as objects without their None fields."""

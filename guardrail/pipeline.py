@@ -26,7 +26,7 @@ from guardrail.contracts import (
     GenerationRequest,
     ImageReport,
     ManifestFacts,
-    SignedImage,
+    Release,
     Stage,
 )
 from guardrail.errors import (
@@ -40,7 +40,7 @@ from guardrail.files import publish, staged_path, write_durably
 from guardrail.policy import Policy, load_policy
 from guardrail.provenance import Provenance, Signer, load_signer
 from guardrail.request import Options, build_request
-from guardrail.result import ReleasedImage, Result, Withheld
+from guardrail.result import Result, Withheld
 from guardrail.run import Observer, Run, refusal
 from guardrail.settings import load_settings
 
@@ -157,6 +157,8 @@ class Pipeline:
                 reports = run.outcome = self._checks.inspect(images)
             for image, report in zip(images, reports, strict=True):
                 self._finish(run, decision, image, report)
+            self._release(run)
+        self._publish(run)
         return run.result(decision)
 
     def close(self) -> None:
@@ -166,39 +168,41 @@ class Pipeline:
     def _finish(
         self, run: Run, decision: Decision, image: GeneratedImage, report: ImageReport
     ) -> None:
-        """Judge, sign, record and release one picture."""
-        record_id = run.pending[0]
+        """Judge one picture, then sign it and stage its bytes. Nothing leaves yet."""
+        record_id = run.request.record_ids[image.index]
         judged = self.policy.conclude(Stage.OUTPUT, report.findings, report.rules)
         if not judged.allowed:
             self.audit.withhold(run.request, record_id, judged, report, Stage.OUTPUT)
             run.withheld.append(Withheld(record_id, image.seed, judged))
-            run.pending.pop(0)
+            run.pending.remove(record_id)
             return
-        with run.stage("sign"):
+        with run.stage("sign", record_id):
             facts = self._manifest_facts(run, record_id, decision, image)
             signed = run.outcome = self.provenance.sign(image.image, facts, run.media_type)
-        with run.stage("stage"):
-            destination = run.destination(record_id)
-            staged = _stage(signed, destination, record_id)
-        times = run.times()
-        with run.stage("release"):
-            self.audit.release(
-                record_id,
-                request_id=run.request.request_id,
-                signed=signed,
-                report=report,
-                output_decision=judged,
-                image=image,
-                times=times,
-                staged=str(staged) if staged else None,
-            )
-        run.pending.pop(0)
-        if staged and destination:
-            with run.stage("publish"), _delivery_errors(destination, record_id):
-                publish(staged, destination)
-        run.released.append(
-            ReleasedImage(record_id, image.seed, signed, report, run.times(), destination)
+        destination = run.destination(record_id)
+        if destination is not None:
+            with run.stage("stage", record_id), _delivery_errors(destination, record_id):
+                run.staged[record_id] = staged_path(destination, record_id)
+                write_durably(run.staged[record_id], signed.content)
+        times = run.times(record_id)
+        run.releases.append(
+            Release(record_id, image, report, judged, signed, times, destination is not None)
         )
+
+    def _release(self, run: Run) -> None:
+        """Commit what is finished, all pictures of the request in one transaction."""
+        if not run.releases:
+            return
+        with run.stage("release"):
+            self.audit.release(run.request, run.releases)
+            run.pending.clear()  # from here on each record has its end, whatever happens next
+
+    def _publish(self, run: Run) -> None:
+        """Rename the staged files into place. After a crash here, a sweep does it."""
+        for record_id, staged in run.staged.items():
+            destination = run.destination(record_id) or staged
+            with run.stage("publish", record_id), _delivery_errors(destination, record_id):
+                publish(staged, destination)
 
     def _refuse(self, request: GenerationRequest, decision: Decision) -> NoReturn:
         """Record the refusal and raise it. It is raised even when it cannot be recorded."""
@@ -223,7 +227,7 @@ class Pipeline:
             created=rfc3339(self._clock()),
             width=image.image.width,
             height=image.image.height,
-            title=name.name if name else f"{record_id}",
+            title=name.name if name else str(record_id),
             mode=request.mode,
             prompt=decision.effective_prompt if self.policy.provenance.include_prompt else None,
             parameters=image.reproduction.get("parameters", {}),
@@ -234,27 +238,20 @@ class Pipeline:
         """Turn whatever stops the flow into an event for each picture not yet released."""
         try:
             yield
-        except (GenerationCancelled, KeyboardInterrupt):
-            with contextlib.suppress(AuditError):
-                self.audit.cancel(run.request, run.pending)
-            raise
         except BaseException as error:
-            sentence = error.message if isinstance(error, GuardrailError) else "Unexpected error."
-            with contextlib.suppress(AuditError):
-                if run.pending:
-                    text = f"{type(error).__name__}: {sentence}"
-                    self.audit.fail(run.request, run.pending, run.current, text)
+            if run.pending:  # a release that was committed stands, and its files with it
+                run.forget_staged()
+                with contextlib.suppress(AuditError):
+                    self._record_failure(run, error)
             raise
 
-
-def _stage(signed: SignedImage, destination: Path | None, record_id: UUID) -> Path | None:
-    """Write the signed bytes beside their destination, flushed, under a hidden name."""
-    if destination is None:
-        return None
-    staged = staged_path(destination, record_id)
-    with _delivery_errors(destination, record_id):
-        write_durably(staged, signed.content)
-    return staged
+    def _record_failure(self, run: Run, error: BaseException) -> None:
+        if isinstance(error, GenerationCancelled | KeyboardInterrupt):
+            self.audit.cancel(run.request, run.pending)
+            return
+        sentence = error.message if isinstance(error, GuardrailError) else "Unexpected error."
+        text = f"{type(error).__name__}: {sentence}"
+        self.audit.fail(run.request, run.pending, run.current, text)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
-from guardrail.contracts import Decision, GenerationRequest, StageTimes, Verdict
+from guardrail.contracts import Decision, GenerationRequest, Release, StageTimes, Verdict
 from guardrail.errors import DecisionFailed, GuardrailError, PolicyBlocked, ReviewRequired
 from guardrail.request import media_type_of
 from guardrail.result import ReleasedImage, Result, Withheld
@@ -38,21 +38,24 @@ class Run:
     requested_media_type: str
     current: str = "policy"
     outcome: object = None
-    entries: list[tuple[str, float]] = field(default_factory=list)
+    entries: list[tuple[str, float, UUID | None]] = field(default_factory=list)
     pending: list[UUID] = field(default_factory=list)
-    released: list[ReleasedImage] = field(default_factory=list)
+    """Records that have no end yet."""
+    staged: dict[UUID, Path] = field(default_factory=dict)
+    """Signed files that wait for their release."""
+    releases: list[Release] = field(default_factory=list)
     withheld: list[Withheld] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.pending = list(self.request.record_ids)
 
     @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage and tell the observer when it is done."""
+    def stage(self, name: str, record_id: UUID | None = None) -> Iterator[None]:
+        """Time a stage, of one picture or of all, and tell the observer when it is done."""
         self.current, self.outcome = name, None
         started = time.perf_counter()
         yield
-        self.entries.append((name, (time.perf_counter() - started) * 1000))
+        self.entries.append((name, (time.perf_counter() - started) * 1000, record_id))
         if self.observer:
             self.observer(StageEvent(name, self.request, self.outcome))
 
@@ -67,21 +70,41 @@ class Run:
         paths = self.request.destinations
         return Path(paths[self.request.record_ids.index(record_id)]) if paths else None
 
-    def times(self) -> StageTimes:
-        """One picture's share: what the batch did together, and what was done for it alone."""
-        shared = {"policy", "record", "generate", "check"}
+    def times(self, record_id: UUID) -> StageTimes:
+        """One picture's share: of what the batch did together, and what was done for it alone."""
         count = self.request.count
-        share = [(n, round(ms / count, 3)) for n, ms in self.entries if n in shared]
-        own = [(n, round(ms, 3)) for n, ms in self.entries if n not in shared]
-        latest = next((i for i in reversed(range(len(own))) if own[i][0] == "sign"), 0)
-        return StageTimes((*share, *own[latest:]))
+        return StageTimes(
+            tuple(
+                (name, round(ms / (count if whose is None else 1), 3))
+                for name, ms, whose in self.entries
+                if whose in (None, record_id)
+            )
+        )
+
+    def forget_staged(self) -> None:
+        """Remove signed files whose release was never committed."""
+        for path in self.staged.values():
+            with contextlib.suppress(OSError):  # what cannot be removed now, a sweep removes
+                path.unlink(missing_ok=True)
+        self.staged.clear()
 
     def result(self, decision: Decision) -> Result:
         """The result, or the refusal when the checks let no picture through."""
-        if not self.released:
+        if not self.releases:
             hardest = max(self.withheld, key=lambda held: held.decision.verdict.severity)
             raise refusal(hardest.decision, hardest.record_id)
-        return Result(self.request.request_id, decision, tuple(self.released), tuple(self.withheld))
+        images = tuple(
+            ReleasedImage(
+                release.record_id,
+                release.image.seed,
+                release.signed,
+                release.report,
+                self.times(release.record_id),
+                self.destination(release.record_id),
+            )
+            for release in self.releases
+        )
+        return Result(self.request.request_id, decision, images, tuple(self.withheld))
 
 
 def refusal(decision: Decision, record_id: UUID | None) -> GuardrailError:

@@ -23,14 +23,12 @@ from guardrail.audit.verification import LogVerification, verify_log
 from guardrail.clock import Clock, rfc3339, utc_now
 from guardrail.contracts import (
     Decision,
-    GeneratedImage,
     GenerationRequest,
     ImageReport,
     ModelIdentity,
     PolicyRef,
-    SignedImage,
+    Release,
     Stage,
-    StageTimes,
     Verdict,
     as_json,
 )
@@ -155,42 +153,9 @@ class AuditLog:
             [self._outcome(_REFUSAL[decision.verdict], request, record_id, data, decision)]
         )
 
-    def release(
-        self,
-        record_id: UUID,
-        *,
-        request_id: UUID,
-        signed: SignedImage,
-        report: ImageReport,
-        output_decision: Decision,
-        image: GeneratedImage,
-        times: StageTimes,
-        staged: str | None,
-    ) -> None:
-        """Commit the release of one signed picture; only then may it leave."""
-        described = as_json(signed) | {"content": None, "size": len(signed.content)}
-        data = {
-            "signed": {key: value for key, value in described.items() if value is not None},
-            "report": as_json(report),
-            "output_decision": as_json(output_decision),
-            "reproduction": as_json(image.reproduction),
-            "milliseconds": dict(times.entries),
-            "staged": staged is not None,
-        }
-        self._append(
-            [
-                Event(
-                    types.RELEASED,
-                    record_id,
-                    request_id,
-                    verdict=output_decision.verdict,
-                    policy_digest=output_decision.policy.digest,
-                    seed=str(image.seed),
-                    asset_sha256=signed.sha256,
-                    data=data,
-                )
-            ]
-        )
+    def release(self, request: GenerationRequest, releases: Sequence[Release]) -> None:
+        """Commit the release of signed pictures in one transaction; only then may they leave."""
+        self._append([_released(request, release) for release in releases])
 
     def fail(
         self, request: GenerationRequest, record_ids: Sequence[UUID], stage: str, error: str
@@ -301,6 +266,29 @@ class AuditLog:
             policy_digest=decision.policy.digest if decision else None,
             data=data,
         )
+
+
+def _released(request: GenerationRequest, release: Release) -> Event:
+    signed = release.signed
+    described = as_json(signed) | {"content": None, "size": len(signed.content)}
+    return Event(
+        types.RELEASED,
+        release.record_id,
+        request.request_id,
+        tenant=request.tenant,
+        verdict=release.decision.verdict,
+        policy_digest=release.decision.policy.digest,
+        seed=str(release.image.seed),
+        asset_sha256=signed.sha256,
+        data={
+            "signed": {key: value for key, value in described.items() if value is not None},
+            "report": as_json(release.report),
+            "output_decision": as_json(release.decision),
+            "reproduction": as_json(release.image.reproduction),
+            "milliseconds": dict(release.times.entries),
+            "staged": release.staged,
+        },
+    )
 
 
 def _requested(
