@@ -35,6 +35,7 @@ from guardrail.errors import (
     DeliveryError,
     GenerationCancelled,
     GuardrailError,
+    StageFailed,
 )
 from guardrail.files import publish, staged_path, write_durably
 from guardrail.policy import Policy, load_policy
@@ -243,6 +244,12 @@ class Pipeline:
                 run.forget_staged()
                 with contextlib.suppress(AuditError):
                     self._record_failure(run, error)
+                if isinstance(error, Exception) and not isinstance(error, GuardrailError):
+                    raise StageFailed(
+                        f"The stage {run.current!r} failed ({type(error).__name__}).",
+                        hint="Nothing was released. The cause is attached to this error.",
+                        record_id=run.pending[0],
+                    ) from error
             raise
 
     def _record_failure(self, run: Run, error: BaseException) -> None:

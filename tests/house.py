@@ -53,7 +53,7 @@ def stages_that_know_each_other() -> Iterator[str]:
                 parts = name.split(".")
                 if parts[0] == "guardrail" and len(parts) > 1:
                     other = parts[1]
-                    if other in STAGES and other not in allowed or other == "pipeline":
+                    if (other in STAGES and other not in allowed) or other == "pipeline":
                         yield f"{path.relative_to(ROOT)} imports {name}"
 
 
