@@ -3,42 +3,23 @@ audit record agrees."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from guardrail.cli.match import RecordMatch, compare, existing_store
 from guardrail.cli.output import Output
 from guardrail.errors import VerificationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from guardrail.audit import AuditLog
     from guardrail.provenance import RubricReport, Verification
     from guardrail.provenance.report import GuardrailClaim, Ingredient
 
 
-class RecordMatch(StrEnum):
-    """How a picture and the audit store agree."""
-
-    MATCHES = "matches"
-    DIFFERS = "differs"
-    UNKNOWN = "unknown"
-    NOT_CLAIMED = "not_claimed"
-    NO_STORE = "no_store"
-
-
-_MATCH_WORDS = {
-    RecordMatch.MATCHES: "matches: the store released exactly this file under this record",
-    RecordMatch.DIFFERS: "DIFFERS: the store knows the record, and released another file for it",
-    RecordMatch.UNKNOWN: "unknown: the store holds no such record",
-    RecordMatch.NOT_CLAIMED: "the credentials claim no guardrail record",
-    RecordMatch.NO_STORE: "not compared: there is no audit store here",
-}
 _RUBRICS = ("conformance", "integrity", "signals")
-_CONTRADICTS = (RecordMatch.DIFFERS, RecordMatch.UNKNOWN)
 
 
 @click.command()
@@ -69,20 +50,18 @@ def verify(
 
     settings = output.settings
     trusted = trust_anchors(settings.home_dir, (settings.trust, *anchors))
-    store = _existing_store(settings.audit_url)
     rows, failed = [], 0
-    for path in files:
-        found = verify_file(path, anchors=trusted)
-        match = _compare(found, store)
-        reports = [found.rubric(name) for name in _RUBRICS] if rubric else []
-        good = found.trusted and match not in _CONTRADICTS and _conforms(reports)
-        failed += not good
-        for line, style in _lines(path, found, match, reports):
-            output.line(line, **style)
-        rows.append(_as_data(path, found, match, reports))
+    with existing_store(settings.audit_url) as store:
+        for path in files:
+            found = verify_file(path, anchors=trusted)
+            match = compare(found, store).match
+            reports = [found.rubric(name) for name in _RUBRICS] if rubric else []
+            good = found.trusted and not match.contradicts and _conforms(reports)
+            failed += not good
+            for line, style in _lines(path, found, match, reports):
+                output.line(line, **style)
+            rows.append(_as_data(path, found, match, reports))
     output.rows(rows)
-    if store is not None:
-        store.close()
     if failed:
         count = f"{failed} of {len(files)} files" if len(files) > 1 else str(files[0])
         verb = "do" if failed > 1 else "does"
@@ -91,40 +70,6 @@ def verify(
 
 def _conforms(reports: list[RubricReport]) -> bool:
     return all(report.passed for report in reports if report.name != "signals")
-
-
-def _existing_store(url: str) -> AuditLog | None:
-    """Open the audit store if there is one. Verifying a picture never makes a store."""
-    path = url.removeprefix("sqlite:///")
-    if path != url and not Path(path).is_file():
-        return None
-    from guardrail.audit import AuditLog as Log  # noqa: PLC0415 (a database driver comes with it)
-
-    return Log.open(url, migrate=False)
-
-
-def _compare(found: Verification, store: AuditLog | None) -> RecordMatch:
-    claimed = found.guardrail.record_id if found.guardrail else None
-    if claimed is None:
-        return RecordMatch.NOT_CLAIMED
-    if store is None:
-        return RecordMatch.NO_STORE
-    released = store.find_asset(found.sha256)
-    if released is not None and str(released.record_id) == claimed:
-        return RecordMatch.MATCHES
-    return RecordMatch.DIFFERS if released or _known(store, claimed) else RecordMatch.UNKNOWN
-
-
-def _known(store: AuditLog, claimed: str) -> bool:
-    from uuid import UUID  # noqa: PLC0415
-
-    from guardrail.audit import RecordNotFound  # noqa: PLC0415
-
-    try:
-        store.record(UUID(claimed))
-    except (ValueError, RecordNotFound):  # what a manifest claims need not be an identifier
-        return False
-    return True
 
 
 _Line = tuple[str, dict[str, Any]]
@@ -147,8 +92,7 @@ def _lines(
     if found.guardrail:
         yield from _claimed(found.guardrail)
     if found.manifest_label:
-        colour = "red" if match in _CONTRADICTS else None
-        yield _row("record", _MATCH_WORDS[match], fg=colour)
+        yield _row("record", match.sentence, fg="red" if match.contradicts else None)
     for failure in found.failures:
         where = f" (source: {failure.ingredient})" if failure.ingredient else ""
         yield _row("problem", f"{failure.sentence}{where} [{failure.code}]", fg="red")

@@ -144,7 +144,14 @@ def _claim(
         development=data.get("development") is True,
         prompt=text(table(assertions.get(PROMPT_LABEL)).get("prompt")),
         prompt_redacted=redacted,
+        parameters=_parameters(data),
     )
+
+
+def _parameters(data: Mapping[str, Any]) -> dict[str, str | int | float]:
+    size = {name: data.get(name) for name in ("width", "height")}
+    given = {**size, **table(data.get("parameters"))}
+    return {str(k): v for k, v in given.items() if isinstance(v, str | int | float)}
 
 
 def _generator(manifest: Mapping[str, Any]) -> str | None:

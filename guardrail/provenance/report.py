@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from guardrail.contracts import as_json
 
@@ -91,6 +93,8 @@ class GuardrailClaim:
     development: bool
     prompt: str | None = None
     prompt_redacted: bool = False
+    parameters: Mapping[str, str | int | float] = field(default_factory=dict)
+    """Size, steps, guidance scale and the like, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,16 @@ class Verification:
     ingredients: tuple[Ingredient, ...] = ()
     crjson: str | None = field(default=None, repr=False, compare=False)
     """The manifests as crJSON, for machines and rubrics."""
+
+    @property
+    def record_id(self) -> UUID | None:
+        """The audit record that the credentials claim; None where they claim none, or something
+        that is no identifier. A claim: only the store can confirm it."""
+        claimed = self.guardrail.record_id if self.guardrail else None
+        try:
+            return UUID(claimed) if claimed else None
+        except ValueError:
+            return None
 
     @property
     def trusted(self) -> bool:

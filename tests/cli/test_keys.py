@@ -128,7 +128,8 @@ def test_csr_encrypts_the_key(
     monkeypatch.setenv("KEY_SECRET", "open sesame")
     key = tmp_path / "k.pem"
     code, out, err = guardrail(
-        "keys", "csr", "--key", key, "-o", tmp_path / "r.csr", "--passphrase-env", "KEY_SECRET", *CSR
+        "keys", "csr", "--key", key, "-o", tmp_path / "r.csr", *CSR,
+        "--passphrase-env", "KEY_SECRET",
     )  # fmt: skip
     assert code == 0
     assert b"ENCRYPTED" in key.read_bytes()

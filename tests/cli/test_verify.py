@@ -15,9 +15,15 @@ from click.testing import CliRunner
 from guardrail.audit import AuditLog
 from guardrail.cli import cli
 from guardrail.cli.errors import run
-from guardrail.contracts import GeneratedImage, GenerationRequest, ImageReport, StageTimes
+from guardrail.contracts import (
+    GeneratedImage,
+    GenerationRequest,
+    ImageReport,
+    Release,
+    StageTimes,
+)
 from guardrail.identifiers import new_id
-from guardrail.provenance import Provenance, load_signer
+from guardrail.provenance import Provenance, load_signer, verify
 from tests.provenance.conftest import DATA, DECISION, MODEL, make_facts, make_picture
 
 Ran = tuple[int, str, str]
@@ -31,7 +37,9 @@ def stage(home: Path) -> Provenance:
 @pytest.fixture
 def ours(stage: Provenance, tmp_path: Path) -> Path:
     path = tmp_path / "ours.png"
-    path.write_bytes(stage.sign(make_picture(), make_facts(prompt="a red boat"), "image/png").content)
+    path.write_bytes(
+        stage.sign(make_picture(), make_facts(prompt="a red boat"), "image/png").content
+    )
     return path
 
 
@@ -58,14 +66,18 @@ def store(home: Path, stage: Provenance, *, record: bool = True) -> tuple[AuditL
     if record:
         log.begin(request, DECISION, MODEL)
         log.release(
-            request.record_ids[0],
-            request_id=request.request_id,
-            signed=signed,
-            report=ImageReport((), ()),
-            output_decision=DECISION,
-            image=GeneratedImage(make_picture(), 7, 0, {}, 1.0),
-            times=StageTimes(()),
-            staged=None,
+            request,
+            [
+                Release(
+                    record_id=request.record_ids[0],
+                    signed=signed,
+                    report=ImageReport((), ()),
+                    decision=DECISION,
+                    image=GeneratedImage(make_picture(), 7, 0, {}, 1.0),
+                    times=StageTimes(()),
+                    staged=False,
+                )
+            ],
         )
     return log, signed.content
 
@@ -211,8 +223,6 @@ class TestRecord:
         self, guardrail: Any, home: Path, stage: Provenance, tmp_path: Path
     ) -> None:
         log, content = store(home, stage)
-        from guardrail.provenance import verify
-
         claim = verify(content).guardrail
         log.close()
         assert claim
@@ -225,6 +235,34 @@ class TestRecord:
         assert json.loads(out)[0]["state"] == "trusted"
         assert json.loads(out)[0]["record"] == "differs"
 
+    def test_the_same_pixels_signed_again_are_told_apart_and_exit_5(
+        self, guardrail: Any, home: Path, stage: Provenance, tmp_path: Path
+    ) -> None:
+        log, content = store(home, stage)
+        log.close()
+        claimed = verify(content).record_id
+        again = stage.sign(make_picture(), make_facts(record_id=claimed), "image/webp")
+        (tmp_path / "a.webp").write_bytes(again.content)
+        code, out, _ = guardrail("verify", tmp_path / "a.webp")
+        assert code == 5
+        assert "released these pixels in another file" in out
+
+    def test_a_record_that_released_nothing_is_exit_5(
+        self, guardrail: Any, home: Path, stage: Provenance, tmp_path: Path
+    ) -> None:
+        log, content = store(home, stage, record=False)
+        claimed = verify(content).record_id
+        assert claimed
+        request = GenerationRequest(
+            new_id(), "a red boat", 64, 64, 4, 7.5, seeds=(7,), record_ids=(claimed,)
+        )
+        log.begin(request, DECISION, MODEL)
+        log.close()
+        (tmp_path / "a.png").write_bytes(content)
+        code, out, _ = guardrail("verify", tmp_path / "a.png")
+        assert code == 5
+        assert "released nothing under it" in out
+
     def test_a_strangers_file_is_not_asked_for(
         self, guardrail: Any, home: Path, stage: Provenance
     ) -> None:
@@ -233,7 +271,9 @@ class TestRecord:
         _, out, _ = guardrail("verify", old)
         assert "claim no guardrail record" in out
 
-    @pytest.mark.parametrize("claimed", ["not an identifier", "'; DROP TABLE records; --", "0" * 36])
+    @pytest.mark.parametrize(
+        "claimed", ["not an identifier", "'; DROP TABLE records; --", "0" * 36]
+    )
     def test_a_claim_that_is_no_identifier_is_unknown(
         self, guardrail: Any, home: Path, stage: Provenance, tmp_path: Path, claimed: str
     ) -> None:

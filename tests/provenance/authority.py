@@ -27,6 +27,19 @@ KEYS: dict[str, Any] = {
 }
 
 
+USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
 @dataclass(frozen=True)
 class Issued:
     """A key and its chain, leaf first, root last."""
@@ -59,18 +72,17 @@ def key_pem(key: Any, passphrase: bytes | None = None, form: str = "PKCS8") -> b
 
 
 def usage(**bits: bool) -> x509.KeyUsage:
-    names = (
-        "digital_signature content_commitment key_encipherment data_encipherment key_agreement "
-        "key_cert_sign crl_sign encipher_only decipher_only"
-    ).split()
-    return x509.KeyUsage(**{name: bits.get(name, False) for name in names})
+    return x509.KeyUsage(**{name: bits.get(name, False) for name in USAGES})
 
 
-def issue(  # noqa: PLR0913, PLR0917
+SIGNING = usage(digital_signature=True, content_commitment=True)
+
+
+def issue(
     key: Any = None,
     *,
     purposes: Sequence[x509.ObjectIdentifier] | None = (CLAIM_SIGNING, EMAIL),
-    key_usage: x509.KeyUsage | None = usage(digital_signature=True, content_commitment=True),
+    key_usage: x509.KeyUsage | None = SIGNING,
     constraints: bool | None = False,
     identifiers: bool = True,
     subject_identifier: bool = True,
@@ -125,7 +137,7 @@ def self_signed() -> Issued:
     return Issued(key, [leaf])
 
 
-def _authority(  # noqa: PLR0913, PLR0917
+def _authority(  # noqa: PLR0917
     subject: str, key: Any, issuer: str, issuer_key: Any, length: int, now: datetime
 ) -> x509.Certificate:
     public = key.public_key()
@@ -142,7 +154,7 @@ def _authority(  # noqa: PLR0913, PLR0917
     return certificate
 
 
-def _builder(  # noqa: PLR0913, PLR0917
+def _builder(  # noqa: PLR0917
     subject: str,
     public: Any,
     issuer: str,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -142,6 +144,31 @@ def test_an_unreadable_key_is_told(tmp_path: Path) -> None:
     (tmp_path / "development" / "signer.pem").chmod(0)
     with pytest.raises(ProvenanceError, match="Permission denied"):
         DevelopmentSigner(tmp_path).credential()
+
+
+def test_threads_that_race_agree_on_one_chain(tmp_path: Path) -> None:
+    barrier = threading.Barrier(8)
+
+    def first_use(_number: int) -> str:
+        signer = DevelopmentSigner(tmp_path)
+        barrier.wait(30)
+        return signer.info.certificate_sha256
+
+    with ThreadPoolExecutor(8) as pool:
+        seen = set(pool.map(first_use, range(8)))
+    assert len(seen) == 1
+    assert seen == {DevelopmentSigner(tmp_path).info.certificate_sha256}
+    assert not [path for path in tmp_path.iterdir() if path.name != "development"]
+
+
+def test_threads_that_renew_at_once_leave_key_and_certificate_together(tmp_path: Path) -> None:
+    DevelopmentSigner(tmp_path).credential()
+    later = datetime.now(UTC) + timedelta(days=365)
+    signers = [DevelopmentSigner(tmp_path, clock=lambda: later) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda signer: signer.credential(), signers))
+    assert leaf(DevelopmentSigner(tmp_path, clock=lambda: later)).not_valid_after_utc > later
+    assert len(files(tmp_path)) == 4
 
 
 def _first_use(home: Path, start: float) -> str:

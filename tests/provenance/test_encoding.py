@@ -54,7 +54,9 @@ def test_jpeg_is_close_and_keeps_full_colour_resolution() -> None:
 @pytest.mark.parametrize("kind", ["image/png", "image/jpeg", "image/webp"])
 def test_metadata_of_the_picture_does_not_come_along(kind: str) -> None:
     image = make_picture()
-    image.info.update(exif=b"Exif\x00\x00secret", comment=b"secret", icc_profile=b"secret", xmp=b"secret")
+    image.info.update(
+        exif=b"Exif\x00\x00secret", comment=b"secret", icc_profile=b"secret", xmp=b"secret"
+    )
     assert b"secret" not in encode(image, kind)
     assert image.info["comment"] == b"secret"  # and the caller's picture is left as it was
 

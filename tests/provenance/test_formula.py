@@ -41,7 +41,7 @@ CASES: list[tuple[str, Any]] = [
     ("a.'b.c'.d", 1),
     ("a.missing.'b.c'", None),
     ('"a \\"quoted\\" string"', 'a "quoted" string'),
-    ("`[1, {\"k\": null}]`", [1, {"k": None}]),
+    ('`[1, {"k": null}]`', [1, {"k": None}]),
     ("`true`", True),
     ("7", 7),
     ("2.5", 2.5),
@@ -174,8 +174,14 @@ PARTS = st.sampled_from([*"[](){}.,:|!<>@*", "[?", "[]", "==", "&&", "||", "a", 
                          "`1`", "2", "length", "if"])  # fmt: skip
 
 
-@given(st.lists(PARTS, max_size=14), st.recursive(st.none() | st.integers() | st.text(max_size=3),
-       lambda x: st.lists(x, max_size=3) | st.dictionaries(st.sampled_from("acd"), x), max_leaves=8))  # fmt: skip
+DATA = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3),
+    lambda x: st.lists(x, max_size=3) | st.dictionaries(st.sampled_from("acd"), x),
+    max_leaves=8,
+)
+
+
+@given(st.lists(PARTS, max_size=14), DATA)
 def test_any_expression_on_any_data_has_a_value_or_is_an_error(parts: list[str], data: Any) -> None:
     try:
         evaluate(" ".join(parts), data)

@@ -162,9 +162,7 @@ class TestProfile:
         assert signs(issued, tmp_path / "x")
 
     def test_each_missing_part_is_named(self) -> None:
-        issued = issue(
-            names={}, end=timedelta(days=400), key_usage=usage(digital_signature=True)
-        )
+        issued = issue(names={}, end=timedelta(days=400), key_usage=usage(digital_signature=True))
         assert sorted(self.codes(issued)) == [
             "profile.level",
             "profile.ocsp",
@@ -176,9 +174,7 @@ class TestProfile:
         ]
 
     def test_level_two_is_shorter_and_says_so(self) -> None:
-        issued = issue(
-            extra=self.extras(), names={"C": "DE", "O": "T"}, end=timedelta(days=100)
-        )
+        issued = issue(extra=self.extras(), names={"C": "DE", "O": "T"}, end=timedelta(days=100))
         assert sorted(self.codes(issued, AL2)) == ["profile.level", "profile.validity"]
         short = issue(
             extra=self.extras(AL2.level_oid), names={"C": "DE", "O": "T"}, end=timedelta(days=80)

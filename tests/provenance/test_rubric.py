@@ -102,7 +102,7 @@ BREAK: dict[str, Callable[[Manifest], Any]] = {
         opened(m, **PARENT),
         m["assertions"]["c2pa.actions.v2"].update(allActionsIncluded=False),
     ),
-    "opened_action_ingredient_reference": lambda m: opened(m),
+    "opened_action_ingredient_reference": opened,
     "no_box_hash_for_tiff": lambda m: (
         add(m, "c2pa.hash.boxes"),
         add(m, "c2pa.asset-type.v2", **{"dc:format": "image/tiff"}),
@@ -137,9 +137,7 @@ def test_a_check_fails_when_its_rule_is_broken(crjson: dict[str, Any], check: st
         ("trusted_success", "signingCredential.untrusted"),
     ],
 )
-def test_integrity_sees_each_kind_of_failure(
-    crjson: dict[str, Any], check: str, code: str
-) -> None:
+def test_integrity_sees_each_kind_of_failure(crjson: dict[str, Any], check: str, code: str) -> None:
     broken = copy.deepcopy(crjson)
     fail(broken["manifests"][0], code)
     failed = [name for name, outcome in outcomes("integrity", broken).items() if outcome != "pass"]
@@ -178,9 +176,7 @@ SIGNALS: dict[str, Callable[[Manifest], Any]] = {
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
-def test_a_signal_appears_when_the_manifest_gives_it(
-    crjson: dict[str, Any], signal: str
-) -> None:
+def test_a_signal_appears_when_the_manifest_gives_it(crjson: dict[str, Any], signal: str) -> None:
     assert signal not in evaluate_rubric("signals", json.dumps(crjson)).present
     changed = copy.deepcopy(crjson)
     SIGNALS[signal](changed["manifests"][0])
@@ -212,9 +208,7 @@ def test_old_files_fail_the_new_rubric_by_name() -> None:
 
 
 @pytest.mark.parametrize("assertions", ["x", 5, {"c2pa.actions.v2": {"actions": 7}}])
-def test_a_manifest_of_another_shape_does_not_pass(
-    crjson: dict[str, Any], assertions: Any
-) -> None:
+def test_a_manifest_of_another_shape_does_not_pass(crjson: dict[str, Any], assertions: Any) -> None:
     changed = copy.deepcopy(crjson)
     changed["manifests"][0]["assertions"] = assertions
     report = evaluate_rubric("conformance", json.dumps(changed))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,20 @@ def test_it_tells_everything_that_was_signed(provenance: Provenance) -> None:
     assert (claim.policy_id, claim.policy_sha256, claim.verdict) == ("default", "ab" * 32, "allow")
     assert (claim.prompt, claim.development) == ("a red boat", True)
     assert "development certificate" in found.sentence
+    assert found.record_id == facts.record_id
+    assert claim.parameters == {"width": 64, "height": 64, "guidance_scale": 7.5}
+
+
+@pytest.mark.parametrize("claimed", ["not an identifier", "", "0" * 36, "\u0660" * 32 + "x"])
+def test_a_claim_that_is_no_identifier_names_no_record(
+    provenance: Provenance, claimed: Any
+) -> None:
+    made = provenance.sign(make_picture(), make_facts(record_id=claimed), "image/png")
+    assert verify(made.content).record_id is None
+
+
+def test_a_picture_of_somebody_else_names_no_record() -> None:
+    assert verify(FILES / "adobe-20220124-CA.jpg").record_id is None
 
 
 def test_without_anchors_nobody_is_trusted(signed: dict[str, bytes]) -> None:
@@ -117,7 +132,9 @@ def test_it_is_json_safe_and_leaves_out_the_bulk(signed: dict[str, bytes]) -> No
 
 
 # What the publisher expects, and what is different today (docs/provenance.md tells why).
-VALID = "C CA CACA CACAICAICICA CAI CAIAIIICAICIICAIICICA CAICA CAICAI CI CICA CICACACA CII CIE-sig-CA"
+VALID = (
+    "C CA CACA CACAICAICICA CAI CAIAIIICAICIICAIICICA CAICA CAICAI CI CICA CICACACA CII CIE-sig-CA"
+)
 INVALID = {
     "adobe-20220124-E-dat-CA.jpg": "assertion.dataHash.mismatch",
     "adobe-20220124-XCA.jpg": "assertion.dataHash.mismatch",
@@ -173,21 +190,30 @@ def test_ingredients_form_a_tree() -> None:
     assert found.signature.time == "2023-01-24T14:48:58+00:00"
 
 
+NAMES = re.findall(
+    r"\w+",
+    """active_manifest manifests m assertions label data actions action ingredients title
+    signature_info validation_results activeManifest failure code entries use name
+    claim_generator_info redactions model policy decision warnings parameters width recordId""",
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(
-            "active_manifest manifests m assertions label data actions action ingredients title "
-            "signature_info validation_results activeManifest failure code entries use name "
-            "claim_generator_info redactions model policy decision warnings".split()
-        ),
-        inner,
-        max_size=5,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(NAMES),
+            inner,
+            max_size=5,
+        )
     ),
     max_leaves=30,
 )
-LABELS = ("c2pa.actions.v2", "c2pa.ai-disclosure", "cawg.training-mining", "org.guardrail.generation")
+LABELS = (
+    "c2pa.actions.v2",
+    "c2pa.ai-disclosure",
+    "cawg.training-mining",
+    "org.guardrail.generation",
+)
 
 
 @settings(max_examples=300, deadline=None)
