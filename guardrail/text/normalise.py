@@ -78,7 +78,9 @@ def _all_views(text: str) -> Iterator[View]:
         yield _view("skeleton", text, _skeleton)
         yield _view("skeleton-leet", text, lambda char: _leet(_skeleton(char) or char))
         yield _view("transliterated", text, _transliterated)
-    if any(a == b == c for a, b, c in zip(plain.text, plain.text[1:], plain.text[2:], strict=False)):
+    if any(
+        a == b == c for a, b, c in zip(plain.text, plain.text[1:], plain.text[2:], strict=False)
+    ):
         yield _squeezed(plain)
 
 

@@ -1,0 +1,73 @@
+"""``intimate``: sexual content with real people or minors, and intimate imagery without consent.
+
+The check behind the locked core rules. It has no option that weakens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from guardrail.contracts import GenerationRequest, Span
+from guardrail.people import load_name_index
+from guardrail.policy.interface import CheckOptions, Match, Text
+from guardrail.policy.lexicon import Found, load_lexicon
+from guardrail.policy.rules.matches import match
+from guardrail.policy.rules.reasons import (
+    INTIMATE_MINOR,
+    INTIMATE_PERSON,
+    NON_CONSENSUAL,
+    UNDRESS,
+    Reason,
+)
+
+_UNDRESS = "undress"
+
+
+class IntimateOptions(CheckOptions):
+    """``with:`` of an ``intimate`` rule: nothing can be configured."""
+
+
+class Intimate:
+    """Finds intimate content with people who must not be shown in it."""
+
+    Options = IntimateOptions
+
+    def __init__(self, options: IntimateOptions) -> None:
+        self._lexicon = load_lexicon("intimate")
+        self._intent = load_lexicon("deepfake")
+        self._names = load_name_index()
+
+    def examine(self, texts: Sequence[Text], request: GenerationRequest) -> Iterable[Match]:
+        """Yield what was found; the texts of one request are read together, so that content in
+        one and a person in another are still found."""
+        read = [(text, self._lexicon.find(text.views)) for text in texts]
+        wanted = [(t, g) for t, g in read if not t.field.startswith("negative")]
+        for text, groups in wanted:
+            yield from self._in_text(text, groups, wanted)
+
+    def _in_text(
+        self,
+        text: Text,
+        groups: dict[str, list[Found]],
+        wanted: Sequence[tuple[Text, dict[str, list[Found]]]],
+    ) -> Iterable[Match]:
+        undress = self._intent.find(text.views).get(_UNDRESS, [])
+        for found in groups.get("consent", ())[:1]:
+            yield _match(NON_CONSENSUAL, text, found)
+        for found in undress[:1]:
+            yield _match(UNDRESS, text, found)
+        content = [*groups.get("sexual", ()), *undress]
+        if not content:
+            return
+        if any(g.get("minor") for _, g in wanted):
+            yield _match(INTIMATE_MINOR, text, content[0])
+        if any(g.get("someone") or self._names_someone(t) for t, g in wanted):
+            yield _match(INTIMATE_PERSON, text, content[0])
+
+    def _names_someone(self, text: Text) -> bool:
+        return any(not hit.needs_context for hit in self._names.hits(text.views))
+
+
+def _match(reason: Reason, text: Text, found: Found) -> Match:
+    span = Span(found.start, found.end, text.field)
+    return match(reason, span, matched=found.phrase, view=found.view)
