@@ -1,13 +1,18 @@
+#   make help    this list
 # Two commands do everything on a fresh machine with Python 3.11 and make:
 #   make demo    environment, install, then a governed generation anyone can watch
 #   make test    the whole test suite
+#   make check   linters, types, house rules and documents that must agree with the code
+#   make docs    write docs/cli.md and docs/settings.md from the code
+#   make bench   what governance costs, against bare diffusers
+#   make train   make the embedded model again (hours; see training/README.md)
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check format install docs docs-images schema bench train clean help
+.PHONY: help install demo test check docs bench train format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -32,6 +37,16 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m tests.house
+
+docs: $(STAMP)
+	$(BIN)/python -m tests.docs
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.startup
+
+train: $(STAMP)
+	$(BIN)/python -m training
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

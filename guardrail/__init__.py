@@ -3,7 +3,7 @@
     import guardrail
 
     pipe = guardrail.Pipeline.from_pretrained("embedded")
-    result = pipe.generate("a house by a lake at sunset, watercolor style", seed=7)
+    result = pipe.generate("a house on a meadow at sunset, watercolor style", seed=7)
     result.save("house.png")
 
 The names below are the public interface. They are imported on first use, so that

@@ -1,4 +1,4 @@
-"""House rules that no linter has: module length, function length, stage independence.
+"""House rules that no linter has: lengths, stage independence, public names, true documents.
 
 Run with ``python -m tests.house``; ``make check`` does. The same rules run as tests.
 """
@@ -6,9 +6,13 @@ Run with ``python -m tests.house``; ``make check`` does. The same rules run as t
 from __future__ import annotations
 
 import ast
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+
+from tests import docs
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_MODULE = 400
@@ -72,7 +76,35 @@ def _imports(path: Path) -> Iterator[str]:
             yield node.module
 
 
-RULES = (long_modules, long_functions, stages_that_know_each_other, utils_modules)
+def public_surface() -> Iterator[str]:
+    """Yield packages whose ``__all__`` is not exactly what they offer."""
+    for path in sorted((ROOT / "guardrail").rglob("__init__.py")):
+        name = ".".join(path.parent.relative_to(ROOT).parts)
+        package = importlib.import_module(name)
+        declared = set(getattr(package, "__all__", ()))
+        for missing in sorted(n for n in declared if not hasattr(package, n)):
+            yield f"{name}.__all__ names {missing}, which cannot be imported"
+        if name == "guardrail":  # its names are imported on first use
+            offered = set(dir(package))
+        else:
+            offered = {n for n, value in vars(package).items() if _is_public(n, value)}
+        for extra in sorted(offered - declared):
+            yield f"{name} offers {extra}, which is not in its __all__"
+
+
+def _is_public(name: str, value: object) -> bool:
+    ours = getattr(value, "__module__", "guardrail").startswith("guardrail")
+    return not name.startswith("_") and not isinstance(value, ModuleType) and ours
+
+
+RULES = (
+    long_modules,
+    long_functions,
+    stages_that_know_each_other,
+    utils_modules,
+    public_surface,
+    docs.problems,
+)
 
 if __name__ == "__main__":
     broken = [fault for rule in RULES for fault in rule()]
