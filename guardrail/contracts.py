@@ -271,6 +271,8 @@ class ImageReport:
     rules: tuple[RuleRun, ...]
     scores: JsonObject = field(default_factory=dict)
     """All measured scores by rule, whether or not a rule matched."""
+    models: JsonObject = field(default_factory=dict)
+    """The models that the checks looked with, by rule: ``id`` and ``weights_digest``."""
 
 
 @dataclass(frozen=True, slots=True)

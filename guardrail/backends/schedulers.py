@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,22 +35,37 @@ SCHEDULERS = {
 }
 
 
+DEFINING = ("prediction_type", "rescale_betas_zero_snr", "trained_betas", "use_flow_sigmas")
+"""What a model was trained with. A sampler that cannot be told draws noise or nonsense: PNDM, for
+one, has no zero terminal SNR, and diffusers would drop the setting without a word."""
+
+
 def make_scheduler(name: str, current: Any) -> Any:
     """Build the scheduler ``name`` with the configuration of ``current``.
 
     ``name`` is a key of :data:`SCHEDULERS` or a diffusers class name. Raises
-    :class:`ConfigurationError` when it is unknown or the model cannot use it.
+    :class:`ConfigurationError` when it is unknown, or cannot sample what the model was trained on.
     """
-    import diffusers  # noqa: PLC0415 (already loaded by the backend)
-
+    usable = usable_schedulers(current)
     choice = SCHEDULERS.get(name.lower(), SchedulerChoice(name))
-    compatible = {cls.__name__ for cls in getattr(current, "compatibles", [])}
-    compatible.add(type(current).__name__)
-    if choice.class_name not in compatible:
-        usable = sorted(key for key, item in SCHEDULERS.items() if item.class_name in compatible)
+    if choice.class_name not in usable:
+        names = sorted(key for key, item in SCHEDULERS.items() if item.class_name in usable)
         raise ConfigurationError(
             f"The scheduler {name!r} is unknown or does not fit this model.",
-            hint=f"It takes: {', '.join(usable) or type(current).__name__}.",
+            hint=f"It takes: {', '.join(names) or ', '.join(sorted(usable)) or 'its own only'}.",
         )
-    cls = getattr(diffusers, choice.class_name)
-    return cls.from_config(current.config, **choice.config)
+    return usable[choice.class_name].from_config(current.config, **choice.config)
+
+
+def usable_schedulers(current: Any) -> dict[str, Any]:
+    """Return the scheduler classes, by name, that can stand in for ``current``: those diffusers
+    calls compatible and that take every setting in :data:`DEFINING` which the model needs."""
+    if current is None:
+        return {}
+    needed = {key for key in DEFINING if current.config.get(key) not in (None, False, "epsilon")}
+    candidates = {cls.__name__: cls for cls in (*current.compatibles, type(current))}
+    return {
+        name: cls
+        for name, cls in candidates.items()
+        if needed <= set(inspect.signature(cls.__init__).parameters)
+    }

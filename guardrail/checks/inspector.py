@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,12 +16,13 @@ from guardrail.contracts import (
     Finding,
     GeneratedImage,
     ImageReport,
+    JsonObject,
     Mode,
     RuleRun,
     Stage,
     Verdict,
 )
-from guardrail.errors import CheckError
+from guardrail.errors import CheckError, GuardrailError
 from guardrail.plugins import load_plugins
 
 CHECKS: Mapping[str, Callable[[Mapping[str, Any]], ImageCheck]] = {
@@ -49,14 +51,19 @@ class Inspector:
                     "which is not installed.",
                     hint=f"Installed: {', '.join(sorted(factories))}.",
                 )
-            self._checks.append((spec, factories[spec.check](spec.options)))
+            self._checks.append((spec, _construct(spec, factories[spec.check])))
 
     def inspect(self, images: Sequence[GeneratedImage]) -> tuple[ImageReport, ...]:
         """Return one report for each picture, in order. Never raises: a check that cannot run
         becomes a failed finding, which makes the verdict ``error``."""
         columns = [self._run(spec, check, images) for spec, check in self._checks]
         columns.append([_model_safety(image) for image in images])
-        return tuple(_report(row) for row in zip(*columns, strict=True))
+        models = {
+            spec.rule_id: model
+            for spec, check in self._checks
+            if (model := getattr(check, "model", None))
+        }
+        return tuple(_report(row, models) for row in zip(*columns, strict=True))
 
     def _run(
         self, spec: CheckSpec, check: ImageCheck, images: Sequence[GeneratedImage]
@@ -66,10 +73,12 @@ class Inspector:
             observations = list(check.observe([image.image for image in images]))
             if len(observations) != len(images):
                 raise CheckError("The check did not answer for every picture.")
-            findings = [_finding(spec, observation) for observation in observations]
         except Exception as error:  # noqa: BLE001 (whatever it is, it was not looked at)
             observations = [Observation(None)] * len(images)
-            findings = [_failed(spec, error)] * len(images)
+            findings: list[Finding | None] = [_failed(spec, type(error).__name__)] * len(images)
+        else:
+            findings = [_judge(spec, observation) for observation in observations]
+            observations = [_measurable(observation) for observation in observations]
         each = (time.perf_counter() - started) * 1000 / max(1, len(images))
         return [
             _Entry(finding, _rule_run(spec, finding, each), observation.scores)
@@ -86,11 +95,41 @@ class _Entry:
         self.finding, self.run, self.scores = finding, run, scores
 
 
-def _report(row: Sequence[_Entry]) -> ImageReport:
+def _construct(spec: CheckSpec, factory: Callable[[Mapping[str, Any]], ImageCheck]) -> ImageCheck:
+    try:
+        return factory(spec.options)
+    except GuardrailError:
+        raise
+    except Exception as error:  # a plugin's, or options that no schema looked at
+        raise CheckError(
+            f"The image check of the rule {spec.rule_id!r} cannot be set up "
+            f"({type(error).__name__}).",
+            hint="Compare the rule's options with what the check takes.",
+        ) from error
+
+
+def _judge(spec: CheckSpec, observation: Observation) -> Finding | None:
+    """A comparison with not-a-number is never true, and so would pass: it is a failure."""
+    if _is_finite(observation):
+        return _finding(spec, observation)
+    return _failed(spec, "score is not a number")
+
+
+def _is_finite(observation: Observation) -> bool:
+    numbers = (observation.score or 0.0, *observation.scores.values())
+    return all(math.isfinite(number) for number in numbers)
+
+
+def _measurable(observation: Observation) -> Observation:
+    return observation if _is_finite(observation) else Observation(None)
+
+
+def _report(row: Sequence[_Entry], models: JsonObject) -> ImageReport:
     return ImageReport(
         findings=tuple(entry.finding for entry in row if entry.finding is not None),
         rules=tuple(entry.run for entry in row),
         scores={entry.run.rule_id: dict(entry.scores) for entry in row if entry.scores},
+        models=models,
     )
 
 
@@ -113,7 +152,7 @@ def _finding(spec: CheckSpec, observation: Observation) -> Finding | None:
     )
 
 
-def _failed(spec: CheckSpec, error: Exception) -> Finding:
+def _failed(spec: CheckSpec, what: str) -> Finding:
     return Finding(
         rule_id=spec.rule_id,
         check=spec.check,
@@ -121,7 +160,7 @@ def _failed(spec: CheckSpec, error: Exception) -> Finding:
         action=spec.action,
         mode=spec.mode,
         reason_code="CHECK_FAILED",
-        reason=f"The check could not run ({type(error).__name__}).",
+        reason=f"The check could not run ({what}).",
         remediation="Mend the check; until then nothing is released.",
         failed=True,
     )

@@ -28,7 +28,11 @@ class Observation:
 
 
 class ImageCheck(Protocol):
-    """Looks at a batch of pictures under the options of one rule."""
+    """Looks at a batch of pictures under the options of one rule.
+
+    One that uses a model may say which in an attribute ``model`` (JSON data with ``id`` and
+    ``weights_digest``); the report then names it.
+    """
 
     def observe(self, images: Sequence[Image]) -> Sequence[Observation]:
         """Return one observation for each picture, in order.

@@ -118,17 +118,17 @@ def test_weights_are_named_by_their_digests(backend: Any, tiny_model: Path) -> N
 
 
 def test_the_digest_cache_notices_changed_weights(tmp_path: Path) -> None:
-    from guardrail.backends.weights import digest_directory
+    from guardrail.backends.weights import digest_files
 
     weights, cache = tmp_path / "model" / "w.safetensors", tmp_path / "cache.json"
     weights.parent.mkdir()
     weights.write_bytes(b"one")
-    first = digest_directory(weights.parent, cache=cache)
-    assert digest_directory(weights.parent, cache=cache) == first
+    first = digest_files(weights.parent, [weights], cache=cache)
+    assert digest_files(weights.parent, [weights], cache=cache) == first
     weights.write_bytes(b"two")
-    assert digest_directory(weights.parent, cache=cache) != first
+    assert digest_files(weights.parent, [weights], cache=cache) != first
     cache.write_text("not json")
-    assert digest_directory(weights.parent, cache=cache)["w.safetensors"]
+    assert digest_files(weights.parent, [weights], cache=cache)["w.safetensors"]
 
 
 def test_a_built_pipeline_is_accepted_and_hashed_in_memory(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_built_pipeline_is_accepted_and_hashed_in_memory(tmp_path: Path) -> No
     other = load_backend(tiny_stable_diffusion(tmp_path / "c", seed=2))
     assert first.identity.weights_digest == same.identity.weights_digest
     assert first.identity.weights_digest != other.identity.weights_digest
-    assert first.defaults == Defaults(64, 64, 50, 7.5, 2)
+    assert first.defaults == Defaults(64, 64, 50, 7.5, 8)
 
 
 @pytest.mark.parametrize("model", ["./no/such/place", "nowhere", Path("missing")])
