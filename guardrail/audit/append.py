@@ -4,45 +4,96 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, insert, select
 
-from guardrail.audit.events import PROJECTED, Commitment, Event, body_of, canonical, commit
+from guardrail.audit.events import (
+    PROJECTED,
+    REQUESTED,
+    TERMINAL,
+    Commitment,
+    Event,
+    body_of,
+    canonical,
+    commit,
+)
 from guardrail.audit.merkle import Frontier, leaf_hash
 from guardrail.audit.store import Store
 from guardrail.audit.tables import AuditEvent, Personal, TreeState
 from guardrail.clock import Clock, rfc3339
+from guardrail.errors import AuditError
 
 
 def head(connection: Connection) -> Frontier:
-    """Return the tree's frontier at the head of the log."""
+    """Return the tree's frontier at the head of the log. Raises :class:`AuditError`."""
     row = connection.execute(
         select(TreeState.size, TreeState.frontier).order_by(TreeState.size.desc()).limit(1)
     ).first()
-    return Frontier() if row is None else Frontier.unpack(row.size, row.frontier)
+    try:
+        return Frontier() if row is None else Frontier.unpack(row.size, bytes(row.frontier))
+    except (TypeError, ValueError) as error:
+        raise AuditError(
+            "The state of the log's tree is damaged.", hint="See where: guardrail audit verify"
+        ) from error
 
 
-def append(store: Store, events: Sequence[Event], clock: Clock) -> None:
-    """Append ``events`` in order; durable when it returns, all of them or none.
+def append(
+    store: Store, events: Sequence[Event], clock: Clock, *, if_open: bool = False
+) -> frozenset[UUID]:
+    """Append ``events`` in order; durable when it returns, all of them or none. Returns the
+    records they belong to.
 
-    Raises :class:`~guardrail.errors.AuditError`.
+    A record is opened once and closed once: :class:`~guardrail.errors.AuditError` is raised for
+    an event that opens a record which exists, or closes one which is closed or unknown. With
+    ``if_open``, closing events of records that are closed already are left out instead.
     """
     # Salts, commitments and most of the work are done before the lock is taken.
     prepared = [(event, tuple(commit(f, t) for f, t in event.personal.items())) for event in events]
     with store.write() as connection:
+        closed = _closed(connection, events, report=not if_open)
         tree = head(connection)
         rows, personal = [], []
         time = rfc3339(clock())
         for event, commitments in prepared:
+            if event.record_id in closed and event.type in TERMINAL:
+                continue
             row = _row(event, tree.size, time, commitments)
             tree = tree.append(row["leaf_hash"])
             rows.append(row)
             personal += [_personal_row(event, item) for item in commitments]
-        connection.execute(insert(AuditEvent), rows)
+        if rows:
+            connection.execute(insert(AuditEvent), rows)
+            state = {"size": tree.size, "frontier": tree.packed(), "root": tree.root}
+            connection.execute(insert(TreeState), [state])
         if personal:
             connection.execute(insert(Personal), personal)
-        state = {"size": tree.size, "frontier": tree.packed(), "root": tree.root}
-        connection.execute(insert(TreeState), [state])
+    return frozenset(event.record_id for event in events if event.record_id) - closed
+
+
+def _closed(connection: Connection, events: Sequence[Event], *, report: bool) -> frozenset[UUID]:
+    """Return the records that ``events`` would close and that are closed already."""
+    opening = {event.record_id for event in events if event.type == REQUESTED}
+    closing = {event.record_id for event in events if event.type in TERMINAL}
+    asked = {str(record_id) for record_id in opening | closing}
+    if not asked:
+        return frozenset()
+    known = connection.execute(
+        select(AuditEvent.record_id, AuditEvent.type).where(
+            AuditEvent.record_id.in_(asked), AuditEvent.type.in_({REQUESTED, *TERMINAL})
+        )
+    ).all()
+    opened = {UUID(row.record_id) for row in known if row.type == REQUESTED}
+    closed = {UUID(row.record_id) for row in known if row.type in TERMINAL} & closing
+    wrong = [(i, "is recorded already") for i in opening & opened]
+    wrong += [(i, "was never opened") for i in closing - opened - opening]
+    wrong += [(i, "is closed already") for i in closed] if report else []
+    if wrong:
+        record_id, why = wrong[0]
+        raise AuditError(
+            f"Record {record_id} {why}.", hint=f"See: guardrail audit show {record_id}"
+        )
+    return frozenset(closed)
 
 
 def _row(event: Event, seq: int, time: str, commitments: tuple[Commitment, ...]) -> dict[str, Any]:

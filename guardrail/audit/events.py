@@ -20,6 +20,8 @@ from guardrail.identifiers import new_id
 
 SCHEMA = "org.guardrail.event/1"
 PERSONAL_DOMAIN = b"guardrail/personal/v1\0"
+NAME_LENGTH = 255
+"""Longest tenant, purpose and model, in code points: they are indexed."""
 
 REQUESTED = "generation.requested"
 REFUSED = "generation.refused"
@@ -37,7 +39,7 @@ EVENT_TYPES = frozenset(
 """Grammar ``subject.verb``, past tense. Never reused or renamed; a test pins them."""
 
 TERMINAL = frozenset({REFUSED, HELD, FAILED, RELEASED, CANCELLED, INTERRUPTED})
-"""After one of these a record is no longer in progress."""
+"""After one of these a record is closed: no other of them may follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,25 @@ def storable(text: str) -> str:
     return text.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def _storable(value: Any) -> Any:
+    """Apply :func:`storable` to every text within JSON data."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, Mapping):
+        return {storable(str(key)): _storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(item) for item in value]
+    return value
+
+
 def body_of(
     event: Event, seq: int, time: str, commitments: tuple[Commitment, ...]
 ) -> dict[str, Any]:
-    """Return the event's document. Raises ``ValueError`` for a type that is not registered."""
+    """Return the event's document.
+
+    Raises ``ValueError`` for a type that is not registered, :class:`AuditError` for a name that
+    is longer than its column.
+    """
     if event.type not in EVENT_TYPES:
         raise ValueError(f"unregistered event type {event.type!r}")
     document: dict[str, Any] = {
@@ -129,19 +146,30 @@ def body_of(
         "data": dict(event.data),
         "personal": {item.field: item.digest for item in commitments},
     }
-    return {key: value for key, value in document.items() if value is not None}
+    stored = {key: _storable(value) for key, value in document.items() if value is not None}
+    for name in ("tenant", "purpose", "model"):
+        if len(stored.get(name, "")) > NAME_LENGTH:
+            raise AuditError(
+                f"The {name} is longer than {NAME_LENGTH} characters and cannot be recorded."
+            )
+    return stored
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
     """Return the RFC 8785 bytes of a document.
 
     Raises :class:`AuditError` for what JSON cannot say exactly: not-a-number, integers beyond
-    2**53, lone surrogates.
+    2**53, lone surrogates, values that are not JSON.
     """
     try:
         return rfc8785.dumps(dict(document))
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise AuditError(
             "The event cannot be written as canonical JSON.",
-            hint="Metadata may hold text, booleans, lists, objects and numbers up to 2^53.",
+            hint="It may hold text, booleans, lists, objects and finite numbers up to 2^53.",
         ) from error
+
+
+def canonical_text(text: str) -> str:
+    """Return a text as it stands, quoted, within canonical bytes."""
+    return rfc8785.dumps(storable(text)).decode("utf-8")

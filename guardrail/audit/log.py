@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -11,34 +11,28 @@ from uuid import UUID
 from sqlalchemy import insert, select
 
 from guardrail.audit import events as types
-from guardrail.audit import queries
+from guardrail.audit import generation, queries
 from guardrail.audit.append import append
 from guardrail.audit.events import Event
-from guardrail.audit.processes import may_be_alive, this_process
-from guardrail.audit.records import Filters, Page, Record, RecordNotFound, State
-from guardrail.audit.recovery import Recovered, settle
+from guardrail.audit.processes import may_be_alive
+from guardrail.audit.records import Filters, Page, Record, RecordNotFound
+from guardrail.audit.recovery import Recovered, sweep
 from guardrail.audit.store import Store
 from guardrail.audit.tables import PolicyVersion
 from guardrail.audit.verification import LogVerification, verify_log
 from guardrail.clock import Clock, rfc3339, utc_now
 from guardrail.contracts import (
     Decision,
+    GeneratedImage,
     GenerationRequest,
     ImageReport,
     ModelIdentity,
     PolicyRef,
-    Release,
+    SignedImage,
     Stage,
-    Verdict,
-    as_json,
+    StageTimes,
 )
 from guardrail.errors import AuditError
-
-_REFUSAL = {
-    Verdict.BLOCK: types.REFUSED,
-    Verdict.REVIEW: types.HELD,
-    Verdict.ERROR: types.FAILED,
-}
 
 
 class AuditLog:
@@ -58,17 +52,18 @@ class AuditLog:
         """Open a store by SQLAlchemy URL or SQLite file.
 
         A SQLite file that does not exist is made and migrated, unless ``migrate`` is False; a
-        PostgreSQL database is migrated only on request. An older or newer store is refused.
+        PostgreSQL database is migrated only on request. An older or newer store is refused with
+        :class:`~guardrail.errors.AuditError`, a URL that names no store of ours with
+        :class:`~guardrail.errors.ConfigurationError`.
         """
         text = str(url)
         store = Store(text if "://" in text else f"sqlite:///{Path(text).expanduser().absolute()}")
-        fresh = store.file is not None and not (store.file.exists() and store.file.stat().st_size)
-        if migrate or (migrate is None and fresh):
+        if migrate or (migrate is None and store.is_blank()):
             store.create_file()
             store.upgrade()
-        elif fresh:
+        elif store.is_missing():
             raise AuditError(
-                f"There is no audit store at {store.display}.",
+                f"There is no audit store at {store.display} yet.",
                 hint="It is made by the first generation, or with: guardrail db upgrade",
             )
         store.require_current()
@@ -83,7 +78,7 @@ class AuditLog:
     @property
     def url_display(self) -> str:
         """Where the store is, without a password."""
-        return str(self._store.file or self._store.display)
+        return self._store.display
 
     def store_policy(self, ref: PolicyRef, text: str) -> None:
         """Keep the full text of a policy version, once."""
@@ -110,10 +105,10 @@ class AuditLog:
             )
 
     def policy_text(self, digest: str) -> str:
-        """Return the stored text of a policy version."""
+        """Return the stored text of a policy version. Raises :class:`RecordNotFound`."""
         with self._store.read() as connection:
             found = connection.scalar(
-                select(PolicyVersion.text).where(PolicyVersion.digest == digest)
+                select(PolicyVersion.text).where(PolicyVersion.digest == types.storable(digest))
             )
         if found is None:
             raise RecordNotFound(f"The store holds no policy with the digest {digest}.")
@@ -123,20 +118,12 @@ class AuditLog:
         self, request: GenerationRequest, decision: Decision, model: ModelIdentity | None
     ) -> None:
         """Commit the request and its decision: one record an image, before anything is made."""
-        self._append(_requested(request, decision, model))
+        self._append(generation.requested(request, decision, model))
 
     def refuse(self, request: GenerationRequest, decision: Decision) -> None:
         """Record a request that the prompt stage did not allow, in one transaction."""
-        opening = _requested(request, decision, None)[0]
-        closing = Event(
-            _REFUSAL[decision.verdict],
-            request.record_ids[0],
-            request.request_id,
-            tenant=request.tenant,
-            verdict=decision.verdict,
-            policy_digest=decision.policy.digest,
-            data={"stage": Stage.PROMPT},
-        )
+        opening = generation.requested(request, decision, None)[0]
+        closing = generation.refused(request, request.record_ids[0], decision, Stage.PROMPT)
         self._append([opening, closing])
 
     def withhold(
@@ -148,25 +135,47 @@ class AuditLog:
         stage: Stage,
     ) -> None:
         """Record that the image checks did not let one picture through."""
-        data = {"stage": stage, "output_decision": as_json(decision), "report": as_json(report)}
-        self._append(
-            [self._outcome(_REFUSAL[decision.verdict], request, record_id, data, decision)]
-        )
+        self._append([generation.refused(request, record_id, decision, stage, report)])
 
-    def release(self, request: GenerationRequest, releases: Sequence[Release]) -> None:
-        """Commit the release of signed pictures in one transaction; only then may they leave."""
-        self._append([_released(request, release) for release in releases])
+    def release(
+        self,
+        record_id: UUID,
+        *,
+        request_id: UUID,
+        signed: SignedImage,
+        report: ImageReport,
+        output_decision: Decision,
+        image: GeneratedImage,
+        times: StageTimes,
+        staged: str | None,
+    ) -> None:
+        """Commit the release of one signed picture; only then may it leave.
+
+        Also raises :class:`~guardrail.errors.AuditError` when the record was closed meanwhile,
+        by a sweep that took this process for dead: the picture must not leave then.
+        """
+        event = generation.released(
+            record_id,
+            request_id=request_id,
+            signed=signed,
+            report=report,
+            output_decision=output_decision,
+            image=image,
+            times=times,
+            staged=staged is not None,
+        )
+        self._append([event])
 
     def fail(
         self, request: GenerationRequest, record_ids: Sequence[UUID], stage: str, error: str
     ) -> None:
-        """Record that a stage failed closed; ``error`` is our own sentence, never a prompt."""
-        data = {"failure": {"stage": stage, "error": error}}
-        self._append([self._outcome(types.FAILED, request, i, data) for i in record_ids])
+        """Record that a stage failed closed, for those of ``record_ids`` that are still open;
+        ``error`` is our own sentence, never a prompt."""
+        self._close(generation.failed(request, record_ids, stage, error))
 
     def cancel(self, request: GenerationRequest, record_ids: Sequence[UUID]) -> None:
-        """Record that the caller stopped it."""
-        self._append([self._outcome(types.CANCELLED, request, i, {}) for i in record_ids])
+        """Record that the caller stopped, for those of ``record_ids`` that are still open."""
+        self._close(generation.cancelled(request, record_ids))
 
     def note_rerun(self, record: Record, verdict: str, reasons: Sequence[str]) -> None:
         """Record that a picture was generated again for comparison, and how it compared."""
@@ -197,7 +206,10 @@ class AuditLog:
     def records(
         self, filters: Filters | None = None, *, limit: int = 50, before: int | None = None
     ) -> Page:
-        """Return a page of records, newest first. ``before`` is the last page's ``next``."""
+        """Return a page of records, newest first. ``before`` is the last page's ``next``.
+
+        Raises ``ValueError`` for a ``limit`` outside 1..10000.
+        """
         with self._store.read() as connection:
             return queries.page(
                 connection, filters or Filters(), before=before, limit=limit, alive=self._alive
@@ -207,41 +219,14 @@ class AuditLog:
         """Recompute the whole log from its stored bytes."""
         return verify_log(self._store)
 
-    def sweep(self) -> tuple[Recovered, ...]:
+    def sweep(self, *, since: datetime | None = None) -> tuple[Recovered, ...]:
         """Mark interrupted work as such, finish renames that a crash prevented, and remove
-        staged files that were never released."""
-        swept: list[Recovered] = []
-        for record in self._unsettled():
-            outcome = settle(record)
-            if outcome is not None:
-                event = Event(
-                    outcome.event,
-                    record.record_id,
-                    record.request_id,
-                    record.tenant,
-                    data={"staged_file": outcome.staged_file},
-                )
-                self._append([event])
-                swept.append(outcome)
-        return tuple(swept)
+        staged files that were never released. ``since`` looks at newer records only."""
+        return sweep(self._store, self._clock, since=since)
 
     def close(self) -> None:
         """Close the connections."""
         self._store.close()
-
-    def _unsettled(self) -> list[Record]:
-        """Records that were interrupted, and released ones whose file may still be staged."""
-        found: list[Record] = []
-        for state in (State.INTERRUPTED, State.RELEASED):
-            before: int | None = None
-            while True:
-                page = self.records(Filters(state=state), limit=200, before=before)
-                found += page.records
-                before = page.next
-                if before is None:
-                    break
-        marked = {types.INTERRUPTED}
-        return [r for r in found if not marked.intersection(e.type for e in r.events)]
 
     def _alive(self, opening: Any) -> bool:
         return may_be_alive(opening, self._clock)
@@ -249,97 +234,5 @@ class AuditLog:
     def _append(self, events: Sequence[Event]) -> None:
         append(self._store, events, self._clock)
 
-    def _outcome(
-        self,
-        kind: str,
-        request: GenerationRequest,
-        record_id: UUID,
-        data: dict[str, Any],
-        decision: Decision | None = None,
-    ) -> Event:
-        return Event(
-            kind,
-            record_id,
-            request.request_id,
-            tenant=request.tenant,
-            verdict=decision.verdict if decision else None,
-            policy_digest=decision.policy.digest if decision else None,
-            data=data,
-        )
-
-
-def _released(request: GenerationRequest, release: Release) -> Event:
-    signed = release.signed
-    described = as_json(signed) | {"content": None, "size": len(signed.content)}
-    return Event(
-        types.RELEASED,
-        release.record_id,
-        request.request_id,
-        tenant=request.tenant,
-        verdict=release.decision.verdict,
-        policy_digest=release.decision.policy.digest,
-        seed=str(release.image.seed),
-        asset_sha256=signed.sha256,
-        data={
-            "signed": {key: value for key, value in described.items() if value is not None},
-            "report": as_json(release.report),
-            "output_decision": as_json(release.decision),
-            "reproduction": as_json(release.image.reproduction),
-            "milliseconds": dict(release.times.entries),
-            "staged": release.staged,
-        },
-    )
-
-
-def _requested(
-    request: GenerationRequest, decision: Decision, model: ModelIdentity | None
-) -> list[Event]:
-    """One ``generation.requested`` for each image."""
-    data: dict[str, Any] = {
-        "decision": {k: v for k, v in as_json(decision).items() if k != "effective_prompt"},
-        "mode": request.mode,
-        "parameters": {
-            "width": request.width,
-            "height": request.height,
-            "steps": request.steps,
-            "guidance_scale": request.guidance_scale,
-            "scheduler": request.scheduler,
-            "count": request.count,
-        },
-        "process": this_process(),
-    }
-    if model is not None:
-        data["model"] = as_json(model)
-    redacted = decision.effective_prompt
-    texts = {
-        "prompt": request.prompt,
-        "effective_prompt": redacted if redacted != request.prompt else None,
-        "negative_prompt": request.negative_prompt,
-        "actor": request.actor,
-        "metadata": json.dumps(dict(request.metadata), sort_keys=True)
-        if request.metadata
-        else None,
-    }
-    destinations = request.destinations or (None,) * request.count
-    return [
-        Event(
-            types.REQUESTED,
-            record_id,
-            request.request_id,
-            tenant=request.tenant,
-            purpose=request.purpose,
-            verdict=decision.verdict,
-            model=model.id if model else None,
-            policy_digest=decision.policy.digest,
-            seed=str(seed),
-            data=data,
-            personal={
-                name: text
-                for name, text in (texts | {"destination": destination}).items()
-                if text is not None
-            },
-        )
-        for record_id, seed, destination in zip(
-            request.record_ids, request.seeds, destinations, strict=True
-        )
-    ]
+    def _close(self, events: Sequence[Event]) -> None:
+        append(self._store, events, self._clock, if_open=True)

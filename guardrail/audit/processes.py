@@ -14,6 +14,9 @@ from guardrail.clock import Clock, parse_rfc3339
 LEASE = timedelta(hours=1)
 """A request of another host that has shown no end for this long counts as interrupted."""
 
+SAME_START = 2.0
+"""Seconds. The start time is derived from the system's clock, which may be set meanwhile."""
+
 
 def this_process() -> dict[str, Any]:
     """Return what identifies this process: host, pid, and start time in seconds since 1970."""
@@ -26,9 +29,10 @@ def may_be_alive(opening: Mapping[str, Any], clock: Clock) -> bool:
     if process.get("host") != socket.gethostname():
         return clock() - parse_rfc3339(opening["time"]) < LEASE
     try:
-        return _start_of(int(process["pid"])) == float(process["started"])
-    except (KeyError, ValueError):
+        apart = abs(_start_of(int(process["pid"])) - float(process["started"]))
+    except (KeyError, TypeError, ValueError):
         return False
+    return apart < SAME_START
 
 
 @cache

@@ -1,21 +1,32 @@
-"""The SELECTs: one record, one asset, a filtered page."""
+"""The SELECTs: one record, one asset, a filtered page, what a sweep must look at."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, exists, func, select
 from sqlalchemy.orm import aliased
 
 from guardrail.audit import events as types
+from guardrail.audit.events import canonical_text, storable
 from guardrail.audit.records import STATE_OF, Filters, Page, Record, State, build_record, view
 from guardrail.audit.tables import AuditEvent, Personal
 from guardrail.clock import rfc3339
+from guardrail.files import staged_path
 
 Alive = Callable[[Mapping[str, Any]], bool]
 """Says whether the process that an opening event names may still be at work."""
+
+Finder = Callable[[Connection, datetime | None], list[str]]
+"""Returns record ids, oldest first, of records not older than a time."""
+
+MAX_PAGE = 10_000
+SEQ_END = 2**63 - 1
 
 _COLUMNS = (
     AuditEvent.seq,
@@ -27,7 +38,10 @@ _COLUMNS = (
 
 
 def records(connection: Connection, ids: Iterable[str], alive: Alive) -> list[Record]:
-    """Return the records of ``ids``, in that order; unknown ids are left out."""
+    """Return the records of ``ids``, in that order; unknown ids are left out.
+
+    Raises :class:`~guardrail.errors.AuditError` for an event that cannot be read.
+    """
     wanted = list(ids)
     rows = connection.execute(
         select(*_COLUMNS).where(AuditEvent.record_id.in_(wanted)).order_by(AuditEvent.seq)
@@ -35,11 +49,10 @@ def records(connection: Connection, ids: Iterable[str], alive: Alive) -> list[Re
     grouped: dict[str, list[Any]] = defaultdict(list)
     for row in rows:
         grouped[row.record_id].append(view(row))
-    texts = dict(
-        connection.execute(
-            select(Personal.commitment, Personal.text).where(Personal.record_id.in_(wanted))
-        ).all()
+    held = connection.execute(
+        select(Personal.commitment, Personal.text).where(Personal.record_id.in_(wanted))
     )
+    texts = {row.commitment: row.text for row in held}
     return [
         build_record(grouped[i], texts, alive=alive(grouped[i][0].body))
         for i in wanted
@@ -61,23 +74,66 @@ def record_of_asset(connection: Connection, sha256: str) -> str | None:
 def page(
     connection: Connection, filters: Filters, *, before: int | None, limit: int, alive: Alive
 ) -> Page:
-    """Return a page of records, newest first, by keyset (never OFFSET)."""
-    query = select(AuditEvent.seq, AuditEvent.record_id).where(
-        AuditEvent.type == types.REQUESTED, *_conditions(filters)
+    """Return a page of records, newest first, by keyset (never OFFSET).
+
+    Raises ``ValueError`` for a ``limit`` outside 1..10000.
+    """
+    if not 1 <= limit <= MAX_PAGE:
+        raise ValueError(f"a page holds 1 to {MAX_PAGE} records")
+    query = (
+        select(AuditEvent.seq, AuditEvent.record_id)
+        .where(AuditEvent.type == types.REQUESTED, *_conditions(filters))
+        .order_by(AuditEvent.seq.desc())
+        .limit(limit + 1)
     )
-    if before is not None:
-        query = query.where(AuditEvent.seq < before)
-    rows = connection.execute(query.order_by(AuditEvent.seq.desc()).limit(limit + 1)).all()
-    found = records(connection, (row.record_id for row in rows[:limit]), alive)
-    if filters.state is not None:  # in progress and interrupted differ by the process only
-        found = [record for record in found if record.state is filters.state]
-    return Page(tuple(found), rows[limit - 1].seq if len(rows) > limit else None)
+    found: list[Record] = []
+    cursor = SEQ_END if before is None else max(0, min(before, SEQ_END))
+    while True:
+        rows = connection.execute(query.where(AuditEvent.seq < cursor)).all()
+        read = records(connection, (row.record_id for row in rows), alive)
+        # In progress and interrupted differ by the process only, which SQL does not know.
+        found += [record for record in read if filters.state in (None, record.state)]
+        if len(found) > limit or len(rows) <= limit:
+            kept = found[:limit]
+            return Page(tuple(kept), kept[-1].seq if len(found) > limit else None)
+        cursor = rows[-1].seq
+
+
+def open_records(connection: Connection, since: datetime | None) -> list[str]:
+    """Return the ids of records that no event has closed."""
+    query = select(AuditEvent.record_id).where(
+        AuditEvent.type == types.REQUESTED,
+        ~_some_event(lambda e: e.type.in_(types.TERMINAL)),
+        *([AuditEvent.time >= rfc3339(since)] if since else []),
+    )
+    return [str(i) for i in connection.scalars(query.order_by(AuditEvent.seq))]
+
+
+def staged_records(connection: Connection, since: datetime | None) -> list[str]:
+    """Return the ids of records whose staged file is still there."""
+    query = select(Personal.record_id, Personal.text).where(Personal.field == "destination")
+    if since is not None:
+        newer = exists().where(
+            AuditEvent.record_id == Personal.record_id,
+            AuditEvent.type == types.REQUESTED,
+            AuditEvent.time >= rfc3339(since),
+        )
+        query = query.where(newer)
+    rows = connection.execution_options(yield_per=1000).execute(query)
+    return sorted(i for i, text in rows if _exists(staged_path(Path(text), UUID(i))))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a folder we may not look into, or a text that is no path
+        return False
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     """One condition for each filter that is set."""
     return [
-        condition(value)
+        condition(storable(value) if isinstance(value, str) else value)
         for name, condition in _CONDITIONS.items()
         if (value := getattr(filters, name)) is not None
     ]
@@ -86,6 +142,20 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 def _some_event(condition: Callable[[Any], Any]) -> ColumnElement[bool]:
     other = aliased(AuditEvent)
     return exists().where(other.record_id == AuditEvent.record_id, condition(other))
+
+
+def _latest(
+    column: Callable[[Any], Any], known: Callable[[Any], Any]
+) -> ScalarSelect[str | None]:
+    """What the latest event of the record, among those that say it, says."""
+    other = aliased(AuditEvent)
+    return (
+        select(column(other))
+        .where(other.record_id == AuditEvent.record_id, known(other))
+        .order_by(other.seq.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
 
 
 def _personal(name: str, condition: Any) -> ColumnElement[bool]:
@@ -97,15 +167,18 @@ def _personal(name: str, condition: Any) -> ColumnElement[bool]:
 def _state(state: State) -> ColumnElement[bool]:
     wanted = {State.INTERRUPTED: State.IN_PROGRESS}.get(state, state)
     names = {name for name, means in STATE_OF.items() if means in (state, wanted)}
-    other = aliased(AuditEvent)
-    latest = (
-        select(other.type)
-        .where(other.record_id == AuditEvent.record_id, other.type.in_(STATE_OF))
-        .order_by(other.seq.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    return latest.in_(names)
+    return _latest(lambda e: e.type, lambda e: e.type.in_(STATE_OF)).in_(names)
+
+
+def _verdict(verdict: str) -> ColumnElement[bool]:
+    return _latest(lambda e: e.verdict, lambda e: e.verdict.is_not(None)) == verdict
+
+
+def _rule(rule: str) -> ColumnElement[bool]:
+    # The body is canonical JSON, and quotes within texts are escaped there: this cannot be forged.
+    # (LIKE would ignore case on SQLite.)
+    needle = f'"rule_id":{canonical_text(rule)}'
+    return _some_event(lambda e: func.replace(e.body, needle, "") != e.body)
 
 
 _CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
@@ -114,10 +187,8 @@ _CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
     "tenant": lambda value: AuditEvent.tenant == value,
     "model": lambda value: AuditEvent.model == value,
     "policy": lambda value: AuditEvent.policy_digest.startswith(value, autoescape=True),
-    "verdict": lambda value: _some_event(lambda e: e.verdict == value),
-    "rule": lambda value: _some_event(
-        lambda e: e.body.contains(f'"rule_id":"{value}"', autoescape=True)
-    ),
+    "verdict": _verdict,
+    "rule": _rule,
     "actor": lambda value: _personal("actor", Personal.text == value),
     "text": lambda value: _personal("prompt", Personal.text.icontains(value, autoescape=True)),
     "state": _state,

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from guardrail.audit import events as types
 from guardrail.contracts import ModelIdentity
-from guardrail.errors import ConfigurationError
+from guardrail.errors import AuditError, ConfigurationError
 
 
 class RecordNotFound(ConfigurationError):
@@ -129,10 +129,20 @@ def build_record(rows: Sequence[EventView], personal: Mapping[str, str], *, aliv
 
     ``alive``: whether the process that asked may still be at work; a record in progress whose
     process is gone is shown as interrupted.
+
+    Raises :class:`AuditError` for events that are not as guardrail writes them.
     """
+    try:
+        return _build(rows, personal, alive)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _unreadable(rows[0].seq) from error
+
+
+def _build(rows: Sequence[EventView], personal: Mapping[str, str], alive: bool) -> Record:
     opening = rows[0].body
     data = opening.get("data", {})
-    texts = {name: personal.get(digest) for name, digest in opening.get("personal", {}).items()}
+    digests = {n: d for row in reversed(rows) for n, d in row.body.get("personal", {}).items()}
+    texts = {name: personal.get(digest) for name, digest in digests.items()}
     state = next(
         (STATE_OF[row.type] for row in reversed(rows) if row.type in STATE_OF), State.IN_PROGRESS
     )
@@ -153,17 +163,17 @@ def build_record(rows: Sequence[EventView], personal: Mapping[str, str], *, aliv
         negative_prompt=texts.get("negative_prompt"),
         metadata=texts.get("metadata"),
         destination=texts.get("destination"),
-        erased=tuple(name for name, text in texts.items() if text is None),
+        erased=tuple(sorted(name for name, text in texts.items() if text is None)),
         decision=data.get("decision", {}),
         model=_model(data.get("model")),
         parameters=data.get("parameters", {}),
         process=data.get("process"),
         events=tuple(rows),
-        **_outcome(rows),
+        **_outcome(rows, texts),
     )
 
 
-def _outcome(rows: Sequence[EventView]) -> dict[str, Any]:
+def _outcome(rows: Sequence[EventView], texts: Mapping[str, str | None]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for row in rows:
         data = row.body.get("data", {})
@@ -182,11 +192,15 @@ def _outcome(rows: Sequence[EventView]) -> dict[str, Any]:
             }
         elif row.type in (types.REFUSED, types.HELD, types.FAILED):
             found |= {
-                "failure": data.get("failure"),
+                "failure": _failure(data.get("failure"), texts.get("failure")),
                 "output_decision": data.get("output_decision"),
                 "report": data.get("report"),
             }
     return found
+
+
+def _failure(data: Mapping[str, str] | None, error: str | None) -> dict[str, str] | None:
+    return None if data is None else {"stage": data["stage"], "error": error or "(erased)"}
 
 
 def _latest_verdict(rows: Sequence[EventView]) -> str | None:
@@ -206,5 +220,15 @@ def _model(data: Mapping[str, Any] | None) -> ModelIdentity | None:
 
 
 def view(row: Any) -> EventView:
-    """Read one row of ``audit_event``."""
-    return EventView(row.seq, row.type, row.time, json.loads(row.body))
+    """Read one row of ``audit_event``. Raises :class:`AuditError` when it is not JSON."""
+    try:
+        return EventView(row.seq, row.type, row.time, json.loads(row.body))
+    except (TypeError, ValueError) as error:
+        raise _unreadable(row.seq) from error
+
+
+def _unreadable(seq: int) -> AuditError:
+    return AuditError(
+        f"Event {seq} of the log cannot be read: it is not as guardrail wrote it.",
+        hint="See what was changed: guardrail audit verify",
+    )

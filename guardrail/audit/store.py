@@ -8,6 +8,8 @@ or forks otherwise. PostgreSQL writers queue on an advisory lock, which needs no
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +45,22 @@ _SAFE_SQLITE_WORDS = (
     "database disk image is malformed",
     "is append-only",
 )
+_POSTGRESQL_WORDS = {
+    "DiskFull": "the disk is full",
+    "InsufficientPrivilege": "this user may not do that",
+    "LockNotAvailable": "another writer holds the lock",
+    "OperationalError": "it cannot be reached",
+    "ReadOnlySqlTransaction": "it is read-only",
+    "UndefinedTable": "a table is missing",
+}
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+}
+_URLS = "Use a file path, sqlite:///FILE or postgresql://USER@HOST/NAME."
 
 
 class Store:
@@ -51,11 +69,12 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = _parse(url)
         self._engines: dict[int, Engine] = {}
+        self._lock = threading.Lock()
 
     @property
     def display(self) -> str:
-        """The URL without its password."""
-        return self.url.render_as_string(hide_password=True)
+        """The file, or the URL without its password."""
+        return str(self.file or self.url.render_as_string(hide_password=True))
 
     @property
     def dialect(self) -> str:
@@ -66,12 +85,16 @@ class Store:
     def file(self) -> Path | None:
         """The SQLite file, if it is one."""
         name = self.url.database
-        return Path(name) if self.dialect == "sqlite" and name and name != ":memory:" else None
+        return Path(name) if self.dialect == "sqlite" and name else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A read transaction."""
+        """A read transaction: all its statements see the same state of the store."""
         with self.errors(), self._engine.connect() as connection:
+            if self.dialect == "postgresql":
+                connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
             yield connection
 
     @contextmanager
@@ -106,6 +129,21 @@ class Store:
             )
             return str(found) if found is not None else None
 
+    def is_missing(self) -> bool:
+        """True for a SQLite file that does not exist."""
+        with self.errors():
+            return self.file is not None and not self.file.exists()
+
+    def is_blank(self) -> bool:
+        """True for a SQLite file that does not exist or holds nothing: a store yet to be made,
+        or one whose making was interrupted or is under way in another process."""
+        if self.file is None:
+            return False
+        if self.is_missing():
+            return True
+        with self.read() as connection:
+            return not inspect(connection).get_table_names()
+
     def create_file(self) -> None:
         """Make the SQLite file, readable by its owner only, and its folder."""
         if self.file is not None and not self.file.exists():
@@ -114,11 +152,22 @@ class Store:
                 os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
 
     def upgrade(self) -> None:
-        """Run the migrations in one transaction; a second caller waits and finds them done."""
-        from alembic import command  # noqa: PLC0415 (slow to import, seldom needed)
+        """Run the migrations in one transaction; a second caller waits and finds them done.
 
-        with self.write() as connection:
-            command.upgrade(self.alembic(connection), "head")
+        Raises :class:`AuditError` for a store that is newer than this code.
+        """
+        from alembic import command  # noqa: PLC0415 (slow to import, seldom needed)
+        from alembic.util import CommandError  # noqa: PLC0415
+
+        self._refuse_newer(self.revision())
+        try:
+            with self.write() as connection:
+                command.upgrade(self.alembic(connection), "head")
+        except CommandError as error:
+            raise AuditError(
+                f"The audit store {self.display} could not be migrated.",
+                hint="Nothing was changed. See: guardrail db current",
+            ) from error
 
     def alembic(self, connection: Connection | None = None) -> Any:
         """Return Alembic's configuration for the bundled migrations."""
@@ -140,18 +189,21 @@ class Store:
                 f"The audit store {self.display} has no tables yet.",
                 hint="Create them with: guardrail db upgrade",
             )
-        known = {path.name.split("_")[0] for path in _versions()}
-        if found in known:
-            raise AuditError(
-                f"The audit store {self.display} is at revision {found}; this version of "
-                f"guardrail needs {SCHEMA_REVISION}.",
-                hint="Back it up, then run: guardrail db upgrade",
-            )
+        self._refuse_newer(found)
         raise AuditError(
-            f"The audit store {self.display} is at revision {found}, which is newer than this "
-            "version of guardrail.",
-            hint="Upgrade guardrail; an older one must not write to it.",
+            f"The audit store {self.display} is at revision {found}; this version of "
+            f"guardrail needs {SCHEMA_REVISION}.",
+            hint="Back it up, then run: guardrail db upgrade",
         )
+
+    def _refuse_newer(self, found: str | None) -> None:
+        known = {path.name.split("_")[0] for path in _versions()}
+        if found is not None and found not in known:
+            raise AuditError(
+                f"The audit store {self.display} is at revision {found}, which is newer than this "
+                "version of guardrail.",
+                hint="Upgrade guardrail; an older one must not write to it.",
+            )
 
     def close(self) -> None:
         """Close this process's connections."""
@@ -161,10 +213,10 @@ class Store:
 
     @property
     def _engine(self) -> Engine:
-        pid = os.getpid()
-        if pid not in self._engines:
-            self._engines[pid] = _make_engine(self.url)
-        return self._engines[pid]
+        with self._lock:
+            if os.getpid() not in self._engines:
+                self._engines[os.getpid()] = _make_engine(self.url)
+            return self._engines[os.getpid()]
 
 
 def _versions() -> list[Path]:
@@ -175,32 +227,35 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
+        raise ConfigurationError("The audit store's URL cannot be read.", hint=_URLS) from error
+    if parsed.drivername not in _DRIVERS:
         raise ConfigurationError(
-            "The audit store's URL cannot be read.",
-            hint="Use a file path, sqlite:///FILE or postgresql://USER@HOST/NAME.",
-        ) from error
-    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise ConfigurationError(
-            f"Audit stores are SQLite or PostgreSQL, not {parsed.get_backend_name()}."
+            f"Audit stores are SQLite or PostgreSQL, not {parsed.drivername}.", hint=_URLS
         )
+    parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
+    if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ConfigurationError("An audit store in memory would keep nothing.", hint=_URLS)
     return parsed
 
 
 def _make_engine(url: URL) -> Engine:
     sqlite = url.get_backend_name() == "sqlite"
+    options: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
+    if not sqlite:
+        options = {
+            "connect_args": {"connect_timeout": 10},
+            # The head must be read after the lock is held, not as of an earlier snapshot.
+            "isolation_level": "READ COMMITTED",
+            "pool_pre_ping": True,
+        }
     try:
-        engine = create_engine(
-            url,
-            connect_args={"timeout": BUSY_SECONDS} if sqlite else {"connect_timeout": 10},
-            pool_pre_ping=not sqlite,
-            hide_parameters=True,  # parameters hold prompts
-        )
+        engine = create_engine(url, hide_parameters=True, **options)  # parameters hold prompts
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         from guardrail.errors import MissingExtra  # noqa: PLC0415
 
         raise MissingExtra("A PostgreSQL audit store", "postgres") from error
+    event.listen(engine, "connect", _configure_sqlite if sqlite else _configure_postgresql)
     if sqlite:
-        event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -208,15 +263,37 @@ def _make_engine(url: URL) -> Engine:
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours: see _begin_sqlite
     cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout={BUSY_SECONDS * 1000}",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "secure_delete=ON",
-        "recursive_triggers=ON",
-    ):
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    _use_wal(cursor)
+    for pragma in ("synchronous=FULL", "secure_delete=ON", "recursive_triggers=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """Switch to WAL, once in the life of a file. SQLite does not wait for the lock here."""
+    import sqlite3  # noqa: PLC0415
+
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _configure_postgresql(connection: Any, _record: Any) -> None:
+    """Never acknowledge before durable, never wait for a lock for ever."""
+    connection.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) "
+        "WHERE current_setting('synchronous_commit') = 'off'"
+    )
+    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -233,7 +310,23 @@ def _reason(error: Exception) -> str:
         if words in original:
             return words
     if isinstance(error, DBAPIError) and error.orig is not None:
-        if error.connection_invalidated or type(error.orig).__name__ == "OperationalError":
-            return "it cannot be reached"
-        return type(error.orig).__name__
+        if error.connection_invalidated:
+            return "the connection was lost"
+        name = type(error.orig).__name__
+        return _POSTGRESQL_WORDS.get(name, name)
     return type(error).__name__
+
+
+@contextmanager
+def bad_text_tolerated(connection: Connection) -> Iterator[None]:
+    """Read SQLite text that is not UTF-8 with replacement characters instead of failing: for
+    verification, which says where it is."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    raw: Any = connection.connection.dbapi_connection
+    raw.text_factory = lambda data: data.decode("utf-8", "replace")
+    try:
+        yield
+    finally:
+        raw.text_factory = str

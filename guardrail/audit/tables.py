@@ -94,7 +94,3 @@ class Personal(Base):
     text: Mapped[str] = mapped_column(Text())
 
     __table_args__ = (Index("ix_personal_field_text", "field", "record_id"),)
-
-
-APPEND_ONLY = ("audit_event", "tree_state", "policy_version")
-"""Tables whose rows the database refuses to change or delete."""

@@ -9,90 +9,195 @@ The owner of the database can still drop triggers: this is evidence, the Merkle 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from guardrail.audit.tables import APPEND_ONLY
+from sqlalchemy import Connection, text
 
-EXPECTED = {
-    "sqlite": {
-        *(f"{table}_no_{verb}" for table in APPEND_ONLY for verb in ("update", "delete")),
-        "audit_event_in_order",
-        "tree_state_in_order",
-        "policy_version_no_replace",
-        "personal_no_update",
-    },
-    "postgresql": {
-        *(f"{table}_append_only" for table in APPEND_ONLY),
-        *(f"{table}_no_truncate" for table in APPEND_ONLY),
-        "audit_event_in_order",
-        "personal_no_update",
-    },
-}
-"""The triggers a complete store has, by dialect."""
+ROW, BEFORE, INSERT, DELETE, UPDATE, TRUNCATE = 1, 2, 4, 8, 16, 32
+"""Bits of PostgreSQL's ``pg_trigger.tgtype``."""
 
+_WORDS = {INSERT: "INSERT", DELETE: "DELETE", UPDATE: "UPDATE", TRUNCATE: "TRUNCATE"}
+_LAST_SEQ = "SELECT coalesce(max(seq) + 1, 0) FROM audit_event"
+_LAST_SIZE = "SELECT coalesce(max(size), 0) FROM tree_state"
 
-def statements(dialect: str) -> Iterator[str]:
-    """Yield the DDL for a dialect, in order."""
-    yield from _sqlite() if dialect == "sqlite" else _postgresql()
-
-
-def _sqlite() -> Iterator[str]:
-    for table in APPEND_ONLY:
-        for verb in ("update", "delete"):
-            yield (
-                f"CREATE TRIGGER {table}_no_{verb} BEFORE {verb.upper()} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-            )
-    yield (
-        "CREATE TRIGGER audit_event_in_order BEFORE INSERT ON audit_event "
-        "WHEN NEW.seq <> (SELECT coalesce(max(seq) + 1, 0) FROM audit_event) "
-        "BEGIN SELECT RAISE(ABORT, 'audit_event is append-only: seq must be the next'); END"
-    )
-    yield (
-        "CREATE TRIGGER tree_state_in_order BEFORE INSERT ON tree_state "
-        "WHEN NEW.size <= (SELECT coalesce(max(size), 0) FROM tree_state) "
-        "BEGIN SELECT RAISE(ABORT, 'tree_state is append-only: it only grows'); END"
-    )
-    yield (
-        "CREATE TRIGGER policy_version_no_replace BEFORE INSERT ON policy_version "
-        "WHEN EXISTS (SELECT 1 FROM policy_version WHERE digest = NEW.digest) "
-        "BEGIN SELECT RAISE(ABORT, 'policy_version is append-only'); END"
-    )
-    yield (
-        "CREATE TRIGGER personal_no_update BEFORE UPDATE ON personal "
-        "BEGIN SELECT RAISE(ABORT, 'personal rows may be deleted, not changed'); END"
-    )
-
-
-def _postgresql() -> Iterator[str]:
-    yield (
-        "CREATE FUNCTION guardrail_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ "
-        "BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
-    )
-    yield (
-        "CREATE FUNCTION guardrail_in_order() RETURNS trigger LANGUAGE plpgsql AS $$ "
-        "BEGIN IF NEW.seq <> (SELECT coalesce(max(seq) + 1, 0) FROM audit_event) THEN "
+_FUNCTIONS = {
+    "guardrail_refuse": "BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END",
+    "guardrail_next_event": (
+        f"BEGIN IF NEW.seq <> ({_LAST_SEQ}) THEN "
         "RAISE EXCEPTION 'audit_event is append-only: seq must be the next'; END IF; "
-        "RETURN NEW; END $$"
-    )
-    for table in APPEND_ONLY:
-        yield (
-            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
-            "FOR EACH ROW EXECUTE FUNCTION guardrail_refuse()"
+        "RETURN NEW; END"
+    ),
+    "guardrail_next_state": (
+        f"BEGIN IF NEW.size <= ({_LAST_SIZE}) OR NEW.size <> ({_LAST_SEQ}) THEN "
+        "RAISE EXCEPTION 'tree_state is append-only: it describes the head'; END IF; "
+        "RETURN NEW; END"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _SqliteTrigger:
+    table: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class _PostgresTrigger:
+    table: str
+    kind: int
+    function: str
+
+    @property
+    def moment(self) -> str:
+        """What it fires on, in SQL."""
+        verbs = " OR ".join(word for bit, word in _WORDS.items() if self.kind & bit)
+        return (
+            f"BEFORE {verbs} ON {self.table} FOR EACH {'ROW' if self.kind & ROW else 'STATEMENT'}"
         )
+
+
+def _sqlite(name: str, table: str, moment: str, message: str) -> tuple[str, _SqliteTrigger]:
+    sql = f"CREATE TRIGGER {name} BEFORE {moment} BEGIN SELECT RAISE(ABORT, '{message}'); END"
+    return name, _SqliteTrigger(table, sql)
+
+
+def _sqlite_append_only(table: str) -> Iterator[tuple[str, _SqliteTrigger]]:
+    for verb in ("update", "delete"):
+        name, moment = f"{table}_no_{verb}", f"{verb.upper()} ON {table}"
+        yield _sqlite(name, table, moment, f"{table} is append-only")
+
+
+def _postgres_append_only(table: str) -> Iterator[tuple[str, _PostgresTrigger]]:
+    row, whole = BEFORE | ROW | UPDATE | DELETE, BEFORE | TRUNCATE
+    yield f"{table}_append_only", _PostgresTrigger(table, row, "guardrail_refuse")
+    yield f"{table}_no_truncate", _PostgresTrigger(table, whole, "guardrail_refuse")
+
+
+SQLITE: dict[str, _SqliteTrigger] = dict(
+    [
+        *_sqlite_append_only("audit_event"),
+        *_sqlite_append_only("tree_state"),
+        *_sqlite_append_only("policy_version"),
+        _sqlite(
+            "audit_event_in_order",
+            "audit_event",
+            f"INSERT ON audit_event WHEN NEW.seq <> ({_LAST_SEQ})",
+            "audit_event is append-only: seq must be the next",
+        ),
+        _sqlite(
+            "tree_state_in_order",
+            "tree_state",
+            f"INSERT ON tree_state WHEN NEW.size <= ({_LAST_SIZE}) OR NEW.size <> ({_LAST_SEQ})",
+            "tree_state is append-only: it describes the head",
+        ),
+        _sqlite(
+            "policy_version_no_replace",
+            "policy_version",
+            "INSERT ON policy_version "
+            "WHEN EXISTS (SELECT 1 FROM policy_version WHERE digest = NEW.digest)",
+            "policy_version is append-only",
+        ),
+        _sqlite(
+            "personal_no_update",
+            "personal",
+            "UPDATE ON personal",
+            "personal is append-only: rows may be erased, not changed",
+        ),
+        _sqlite(
+            "personal_no_replace",
+            "personal",
+            "INSERT ON personal "
+            "WHEN EXISTS (SELECT 1 FROM personal WHERE commitment = NEW.commitment)",
+            "personal is append-only: rows may be erased, not changed",
+        ),
+    ]
+)
+"""The triggers of a complete SQLite store, by name."""
+
+POSTGRESQL: dict[str, _PostgresTrigger] = {
+    **dict(_postgres_append_only("audit_event")),
+    **dict(_postgres_append_only("tree_state")),
+    **dict(_postgres_append_only("policy_version")),
+    "audit_event_in_order": _PostgresTrigger(
+        "audit_event", BEFORE | ROW | INSERT, "guardrail_next_event"
+    ),
+    "tree_state_in_order": _PostgresTrigger(
+        "tree_state", BEFORE | ROW | INSERT, "guardrail_next_state"
+    ),
+    "personal_no_update": _PostgresTrigger("personal", BEFORE | ROW | UPDATE, "guardrail_refuse"),
+}
+"""The triggers of a complete PostgreSQL store, by name."""
+
+
+def statements(dialect: str, tables: Iterable[str]) -> Iterator[str]:
+    """Yield the DDL that protects ``tables``, replacing triggers that are there already. Every
+    migration that touches a table runs it: a rebuilt SQLite table has lost its triggers."""
+    chosen = set(tables)
+    if dialect == "sqlite":
+        for name, trigger in SQLITE.items():
+            if trigger.table in chosen:
+                yield f"DROP TRIGGER IF EXISTS {name}"
+                yield trigger.sql
+        return
+    for name, body in _FUNCTIONS.items():
         yield (
-            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION guardrail_refuse()"
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$"
         )
-        for trigger in ("append_only", "no_truncate"):
-            yield f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_{trigger}"
-    yield (
-        "CREATE TRIGGER audit_event_in_order BEFORE INSERT ON audit_event "
-        "FOR EACH ROW EXECUTE FUNCTION guardrail_in_order()"
-    )
-    yield "ALTER TABLE audit_event ENABLE ALWAYS TRIGGER audit_event_in_order"
-    yield (
-        "CREATE TRIGGER personal_no_update BEFORE UPDATE ON personal "
-        "FOR EACH ROW EXECUTE FUNCTION guardrail_refuse()"
-    )
-    yield "ALTER TABLE personal ENABLE ALWAYS TRIGGER personal_no_update"
+    for name, row in POSTGRESQL.items():
+        if row.table in chosen:
+            yield (
+                f"CREATE OR REPLACE TRIGGER {name} {row.moment} EXECUTE FUNCTION {row.function}()"
+            )
+            yield f"ALTER TABLE {row.table} ENABLE ALWAYS TRIGGER {name}"
+
+
+def faults(connection: Connection) -> list[str]:
+    """Return a sentence for each trigger that is missing, disabled or not the one we made."""
+    if connection.dialect.name == "sqlite":
+        return _sqlite_faults(connection)
+    return _postgres_faults(connection)
+
+
+def _sqlite_faults(connection: Connection) -> list[str]:
+    query = text("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'")
+    present = {row.name: row for row in connection.execute(query)}
+    tables = {trigger.table for trigger in SQLITE.values()}
+    strange = [n for n, row in present.items() if row.tbl_name in tables and n not in SQLITE]
+    return [
+        f"the trigger {name} is {'changed' if name in present else 'missing'}"
+        for name, trigger in SQLITE.items()
+        if name not in present or present[name].sql != trigger.sql
+    ] + [f"the trigger {name} is not one of ours" for name in strange]
+
+
+def _postgres_faults(connection: Connection) -> list[str]:
+    present = {
+        (row.relation, row.tgname): row
+        for row in connection.execute(
+            text(
+                "SELECT c.relname AS relation, t.tgname, t.tgtype, t.tgenabled::text AS enabled, "
+                "t.tgqual IS NULL AS always, p.prosrc "
+                "FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+                "JOIN pg_proc p ON p.oid = t.tgfoid "
+                "WHERE NOT t.tgisinternal AND c.relnamespace = "
+                "(SELECT relnamespace FROM pg_class WHERE oid = to_regclass('audit_event'))"
+            )
+        )
+    }
+    found = []
+    for name, trigger in POSTGRESQL.items():
+        row = present.get((trigger.table, name))
+        if row is None:
+            found.append(f"the trigger {name} is missing")
+        elif row.enabled != "A":
+            found.append(f"the trigger {name} is disabled")
+        elif (row.tgtype, row.always, row.prosrc.strip()) != (
+            trigger.kind,
+            True,
+            _FUNCTIONS[trigger.function],
+        ):
+            found.append(f"the trigger {name} is changed")
+    tables = {trigger.table for trigger in POSTGRESQL.values()}
+    strange = [n for table, n in present if table in tables and n not in POSTGRESQL]
+    return found + [f"the trigger {name} is not one of ours" for name in strange]

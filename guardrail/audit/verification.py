@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, LargeBinary, cast, func, select
 
+from guardrail.audit import triggers
 from guardrail.audit.events import PROJECTED, commitment_digest
 from guardrail.audit.merkle import Frontier, leaf_hash
-from guardrail.audit.store import Store
+from guardrail.audit.store import Store, bad_text_tolerated
 from guardrail.audit.tables import AuditEvent, Personal, PolicyVersion, TreeState
-from guardrail.audit.triggers import EXPECTED
 
 MAX_PROBLEMS = 100
-_EVENTS = select(*AuditEvent.__table__.columns).order_by(AuditEvent.seq)
-_STATES = select(*TreeState.__table__.columns)
+CHUNK = 1000
 
 
 class Assurance(StrEnum):
@@ -40,6 +39,7 @@ class LogVerification:
     root: str
     """Merkle tree hash over all leaves, hexadecimal."""
     problems: tuple[str, ...]
+    """What was found, each with its place; at most the first hundred."""
     assurance: Assurance
     erased: int
     """Personal texts that were erased: committed to, and no longer held."""
@@ -60,88 +60,193 @@ class LogVerification:
 
 def verify_log(store: Store) -> LogVerification:
     """Recompute every leaf, the tree, the query columns, the personal commitments and the
-    stored policies, and look for the triggers."""
-    problems: list[str] = []
-    with store.read() as connection:
-        problems += _missing_triggers(connection, store.dialect)
-        tree = Frontier()
-        committed: set[str] = set()
-        states = _states(connection)
-        for row in connection.execution_options(yield_per=1000).execute(_EVENTS):
-            tree = _check_event(row, tree, problems, committed)
-            expected = states.pop(tree.size, None)
-            if expected not in (None, tree.root):
-                problems.append(f"event {tree.size - 1}: the tree does not lead to the stored root")
-        problems += [f"tree state {size}: there are no events for it" for size in sorted(states)]
-        problems += _head_problem(connection, tree)
-        held, wrong = _personal(connection, committed)
-        problems += wrong
-        problems += _policies(connection)
-    found = tuple(problems[:MAX_PROBLEMS])
-    assurance = Assurance.NONE if found else Assurance.SELF_CONSISTENT
+    stored policies, and look at the triggers. Raises :class:`~guardrail.errors.AuditError` only
+    when the store cannot be read."""
+    with store.read() as connection, bad_text_tolerated(connection):
+        walk = _Walk(connection)
+        walk.report(triggers.faults(connection))
+        walk.events()
+        walk.states()
+        walk.texts()
+        walk.policies()
+    found = tuple(walk.problems)
     return LogVerification(
-        tree.size, tree.root.hex(), found, assurance, erased=len(committed) - held
+        walk.tree.size,
+        walk.tree.root.hex(),
+        found,
+        Assurance.NONE if found else Assurance.SELF_CONSISTENT,
+        erased=walk.committed - walk.held,
     )
 
 
-def _check_event(event: Any, tree: Frontier, problems: list[str], committed: set[str]) -> Frontier:
-    body = event.body.encode("utf-8")
-    if event.seq != tree.size:
-        problems.append(f"event {event.seq}: the sequence expected {tree.size} here")
-    computed = leaf_hash(body)
-    if computed != event.leaf_hash:
-        problems.append(f"event {event.seq}: its text was changed after it was hashed")
+@dataclass(slots=True)
+class _Walk:
+    """One pass over a log, in constant memory."""
+
+    connection: Connection
+    problems: list[str] = field(default_factory=list)
+    tree: Frontier = field(default_factory=Frontier)
+    next_seq: int = 0
+    led_astray: bool = False
+    """Whether a stored root was missed already: every later one is, too."""
+    last_match: int = 0
+    seen_states: int = 0
+    committed: int = 0
+    held: int = 0
+    policy_refs: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    """Id and version that the events give each policy, by digest."""
+
+    def report(self, found: Iterable[str]) -> None:
+        """Keep problems, up to the limit."""
+        for problem in found:
+            if len(self.problems) < MAX_PROBLEMS:
+                self.problems.append(problem)
+
+    def events(self) -> None:
+        """Walk the events in order, and the texts they commit to."""
+        rows = _stream(
+            self.connection,
+            select(
+                *(c for c in AuditEvent.__table__.columns if c.name != "body"),
+                cast(AuditEvent.body, LargeBinary).label("body")
+                if self.connection.dialect.name == "sqlite"
+                else func.convert_to(AuditEvent.body, "UTF8").label("body"),
+                TreeState.root,
+            )
+            .outerjoin(TreeState, TreeState.size == AuditEvent.seq + 1)
+            .order_by(AuditEvent.seq),
+        )
+        for chunk in rows.partitions(CHUNK):
+            commitments: dict[str, tuple[Any, str]] = {}
+            for row in chunk:
+                self._event(row, commitments)
+            self._check_texts(commitments)
+
+    def _event(self, row: Any, commitments: dict[str, tuple[Any, str]]) -> None:
+        if row.seq != self.next_seq:
+            self.report([_gap(self.next_seq, row.seq)])
+        self.next_seq = row.seq + 1
+        body = row.body if isinstance(row.body, bytes) else b""
+        leaf = leaf_hash(body)
+        if leaf != row.leaf_hash:
+            self.report([f"event {row.seq}: its text was changed after it was hashed"])
+        self.tree = self.tree.append(leaf)
+        self._root(row)
+        document = _document(body)
+        if document is None:
+            self.report([f"event {row.seq}: its text is not a JSON object"])
+            return
+        self.report(
+            f"event {row.seq}: column {column} differs from the hashed text"
+            for column, key in PROJECTED.items()
+            if getattr(row, column) != document.get(key)
+        )
+        for name, digest in _items(document.get("personal")):
+            commitments[str(digest)] = (document.get("record"), name)
+        decision = _items(_get(document, "data", "decision", "policy"))
+        self._policy(document.get("policy"), dict(decision))
+
+    def _root(self, row: Any) -> None:
+        if row.root is None:
+            return
+        self.seen_states += 1
+        if row.root == self.tree.root:
+            self.last_match = row.seq + 1
+        elif not self.led_astray:
+            self.led_astray = True
+            self.report(
+                [
+                    f"event {row.seq}: the tree does not lead to the stored root; the first fault "
+                    f"is between events {self.last_match} and {row.seq}"
+                ]
+            )
+
+    def _policy(self, digest: Any, decision: dict[str, Any]) -> None:
+        if isinstance(digest, str):
+            known = self.policy_refs.get(digest, (None, None))
+            given = (decision.get("id"), decision.get("version"))
+            self.policy_refs[digest] = given if known == (None, None) else known
+
+    def states(self) -> None:
+        """Look at the stored states of the tree: none missing at the head, none left over."""
+        stored = self.connection.scalar(select(func.count()).select_from(TreeState)) or 0
+        head = self.connection.execute(
+            select(TreeState.size, TreeState.frontier).order_by(TreeState.size.desc()).limit(1)
+        ).first()
+        size = head.size if head else 0
+        if size != self.next_seq:
+            self.report([f"the tree's head says {size} events, the log ends at {self.next_seq}"])
+        elif head and head.frontier != self.tree.packed() and not self.led_astray:
+            self.report(["the tree's head does not fit the log"])
+        if stored != self.seen_states:
+            extra = stored - self.seen_states
+            self.report([f"{extra} states of the tree belong to no event"])
+
+    def _check_texts(self, commitments: dict[str, tuple[Any, str]]) -> None:
+        self.committed += len(commitments)
+        found = self.connection.execute(
+            select(*Personal.__table__.columns).where(Personal.commitment.in_(commitments))
+        )
+        for row in found if commitments else ():
+            self.held += 1
+            record_id, name = commitments[row.commitment]
+            if commitment_digest(row.salt, row.text) != row.commitment:
+                self.report([f"record {record_id}: its {name} was changed"])
+            elif (row.record_id, row.field) != (record_id, name):
+                self.report([f"record {record_id}: its {name} is filed elsewhere"])
+
+    def texts(self) -> None:
+        """Look for personal texts that no event commits to."""
+        stored = self.connection.scalar(select(func.count()).select_from(Personal)) or 0
+        if stored > self.held:
+            self.report([f"{stored - self.held} personal texts belong to no event"])
+
+    def policies(self) -> None:
+        """Look at the stored policies: those that decided are there, and say what they said."""
+        stored = set()
+        for row in self.connection.execute(select(*PolicyVersion.__table__.columns)):
+            stored.add(row.digest)
+            if _sha256(row.text) != row.digest:
+                self.report([f"policy {row.digest[:12]}: its stored text was changed"])
+            used = self.policy_refs.get(row.digest, (None, None))
+            if used not in ((None, None), (row.policy_id, row.version)):
+                self.report([f"policy {row.digest[:12]}: its id or version was changed"])
+        self.report(
+            f"policy {str(digest)[:12]}: it decided, and its text is missing"
+            for digest in sorted(self.policy_refs.keys() - stored)
+        )
+
+
+def _stream(connection: Connection, query: Any) -> Any:
+    return connection.execution_options(yield_per=CHUNK).execute(query)
+
+
+def _gap(expected: int, found: int) -> str:
+    if found < expected:
+        return f"event {found}: it stands twice"
+    if found == expected + 1:
+        return f"event {expected}: it is missing"
+    return f"events {expected} to {found - 1}: they are missing"
+
+
+def _document(body: bytes) -> dict[str, Any] | None:
     try:
         document = json.loads(body)
     except ValueError:
-        problems.append(f"event {event.seq}: its text is not JSON")
-        return tree.append(computed)
-    for column, key in PROJECTED.items():
-        if getattr(event, column) != document.get(key):
-            problems.append(f"event {event.seq}: column {column} differs from the hashed text")
-    committed.update(document.get("personal", {}).values())
-    return tree.append(computed)
+        return None
+    return document if isinstance(document, dict) else None
 
 
-def _states(connection: Connection) -> dict[int, bytes]:
-    rows = connection.execute(select(TreeState.size, TreeState.root))
-    return {size: bytes(root) for size, root in rows}
+def _get(document: dict[str, Any], *path: str) -> Any:
+    found: Any = document
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
 
 
-def _head_problem(connection: Connection, tree: Frontier) -> Iterator[str]:
-    state = connection.execute(_STATES.order_by(TreeState.size.desc()).limit(1)).first()
-    if state is None:
-        if tree.size:
-            yield "the tree's state is missing"
-        return
-    if state.size != tree.size or bytes(state.frontier) != tree.packed():
-        yield f"the tree's head says {state.size} events, the log has {tree.size}"
+def _items(value: Any) -> Iterator[tuple[str, Any]]:
+    yield from value.items() if isinstance(value, dict) else ()
 
 
-def _personal(connection: Connection, committed: set[str]) -> tuple[int, list[str]]:
-    held, problems = 0, []
-    for row in connection.execute(select(Personal.commitment, Personal.salt, Personal.text)):
-        if row.commitment not in committed:
-            problems.append("a personal text belongs to no event")
-        elif commitment_digest(bytes(row.salt), row.text) != row.commitment:
-            problems.append("a personal text was changed")
-        else:
-            held += 1
-    return held, problems
-
-
-def _policies(connection: Connection) -> Iterator[str]:
-    for row in connection.execute(select(PolicyVersion.digest, PolicyVersion.text)):
-        if hashlib.sha256(row.text.encode()).hexdigest() != row.digest:
-            yield f"policy {row.digest[:12]}: its stored text was changed"
-
-
-def _missing_triggers(connection: Connection, dialect: str) -> Iterator[str]:
-    query = (
-        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-        if dialect == "sqlite"
-        else "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A'"
-    )
-    present = {name for (name,) in connection.execute(text(query))}
-    for name in sorted(EXPECTED[dialect] - present):
-        yield f"the trigger {name} is missing or disabled"
+def _sha256(text: Any) -> str:
+    return hashlib.sha256(text.encode() if isinstance(text, str) else b"").hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ import click
 
 from guardrail.audit import AuditLog, Filters, Record, RecordNotFound, State
 from guardrail.cli.output import Output
-from guardrail.clock import parse_rfc3339
+from guardrail.clock import parse_rfc3339, utc_now
 from guardrail.errors import VerificationFailed
 
 _COLOURS = {
@@ -40,11 +40,11 @@ class Moment(click.ParamType[datetime]):
         """Return an aware ``datetime``."""
         if isinstance(value, datetime):
             return value
-        if value[:-1].isdigit() and value[-1:] in _UNITS:
-            return datetime.now(UTC) - timedelta(seconds=int(value[:-1]) * _UNITS[value[-1]])
         try:
+            if value[:-1].isdecimal() and value[-1:] in _UNITS:
+                return utc_now() - timedelta(seconds=int(value[:-1]) * _UNITS[value[-1]])
             return parse_rfc3339(f"{value}T00:00:00Z" if len(value) == 10 else value)
-        except ValueError:
+        except (OverflowError, ValueError):
             self.fail(f"{value!r} is no time: write 2026-11-23, 2026-11-23T20:16:35Z or 30d")
 
 
@@ -87,6 +87,7 @@ def list_records(
 
 def summary(record: Record) -> dict[str, Any]:
     """The stable JSON of one record in a list."""
+    policy = record.decision.get("policy", {})
     return {
         "record_id": record.record_id,
         "request_id": record.request_id,
@@ -98,7 +99,7 @@ def summary(record: Record) -> dict[str, Any]:
         "tenant": record.tenant,
         "purpose": record.purpose,
         "model": record.model.id if record.model else None,
-        "policy": record.decision.get("policy"),
+        "policy": {name: policy.get(name) for name in ("id", "version", "digest")},
         "rules": sorted({f["rule_id"] for f in _findings(record)}),
         "seed": record.seed,
         "prompt": record.prompt,

@@ -7,6 +7,7 @@ import click
 from guardrail.audit.store import Store
 from guardrail.audit.tables import SCHEMA_REVISION
 from guardrail.cli.output import Output
+from guardrail.errors import AuditError
 
 
 @click.group()
@@ -16,7 +17,7 @@ def db() -> None:
 
 def _store(output: Output) -> Store:
     store = Store(output.settings.audit_url)
-    output.note(f"record store  {store.file or store.display}", dim=True)
+    output.note(f"record store  {store.display}", dim=True)
     return store
 
 
@@ -39,7 +40,7 @@ def upgrade(output: Output, /) -> None:
 def current(output: Output, /) -> None:
     """Print the store's revision."""
     store = _store(output)
-    found = store.revision() if store.file is None or store.file.exists() else None
+    found = None if store.is_missing() else store.revision()
     output.data({"revision": found, "needed": SCHEMA_REVISION})
     output.line(f"{found or 'no tables'} (this version of guardrail needs {SCHEMA_REVISION})")
 
@@ -49,6 +50,10 @@ def current(output: Output, /) -> None:
 def check(output: Output, /) -> None:
     """Say whether the store fits this version of guardrail. Exit code 6 when not."""
     store = _store(output)
+    if store.is_missing():
+        raise AuditError(
+            f"There is no audit store at {store.display} yet.", hint="Run: guardrail db upgrade"
+        )
     store.require_current()
     output.data({"ok": True, "revision": SCHEMA_REVISION})
     output.line("The store fits.")

@@ -13,6 +13,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+PROTECTED = ("audit_event", "tree_state", "policy_version", "personal")
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -73,7 +74,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_personal_record_id", "personal", ["record_id"])
     op.create_index("ix_personal_field_text", "personal", ["field", "record_id"])
-    for statement in triggers.statements(op.get_bind().dialect.name):
+    for statement in triggers.statements(op.get_bind().dialect.name, PROTECTED):
         op.execute(sa.text(statement.replace(":", r"\:")))
 
 
