@@ -72,6 +72,8 @@ class Record:
     actor: str | None = None
     prompt: str | None = None
     """None when it was erased (see ``erased``)."""
+    effective_prompt: str | None = None
+    """What the model was given, where the policy redacted the prompt."""
     negative_prompt: str | None = None
     metadata: str | None = None
     """The caller's own data, as JSON text."""
@@ -160,6 +162,7 @@ def _build(rows: Sequence[EventView], personal: Mapping[str, str], alive: bool) 
         purpose=opening.get("purpose"),
         actor=texts.get("actor"),
         prompt=texts.get("prompt"),
+        effective_prompt=texts.get("effective_prompt"),
         negative_prompt=texts.get("negative_prompt"),
         metadata=texts.get("metadata"),
         destination=texts.get("destination"),
