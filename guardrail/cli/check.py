@@ -12,7 +12,7 @@ import click
 
 from guardrail.cli.output import Output
 from guardrail.cli.refusals import explain
-from guardrail.contracts import Decision, Verdict
+from guardrail.contracts import Action, Decision, Mode, Verdict
 from guardrail.errors import ConfigurationError, ExitCode
 from guardrail.policy import Policy, load_policy
 from guardrail.policy.probe import probe
@@ -156,5 +156,7 @@ def _told(decision: Decision) -> Iterator[str]:
     yield f"allow  {len(decision.rules)} rules in {decision.milliseconds:.1f} ms"
     for finding in decision.findings:
         yield f"  {finding.mode} {finding.action}  {finding.rule_id}  {finding.reason}"
+    if any(f.action is Action.REDACT and f.mode is Mode.ENFORCE for f in decision.findings):
+        yield f"prompt  {decision.effective_prompt}"
     ref = decision.policy
     yield f"policy  {ref.id} {ref.version} {ref.digest}"
