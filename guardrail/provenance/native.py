@@ -18,7 +18,7 @@ from typing import Any
 
 import c2pa
 
-from guardrail.errors import ProvenanceError
+from guardrail.errors import GuardrailError, ProvenanceError
 from guardrail.provenance.signers.interface import Credential
 from guardrail.provenance.vocabulary import INTENDED_PURPOSES
 
@@ -153,8 +153,8 @@ def _context(anchors: str | None, _process: int) -> Any:
         ) from error
 
 
-def _key_failed(cause: Exception) -> ProvenanceError:
-    if isinstance(cause, ProvenanceError):
+def _key_failed(cause: Exception) -> GuardrailError:
+    if isinstance(cause, GuardrailError):
         return cause
     # Only the name: the text of a key store's error may hold a PIN or a token.
     return ProvenanceError(

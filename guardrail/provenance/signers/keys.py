@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 
 from guardrail.clock import rfc3339
 from guardrail.contracts import SignerInfo
@@ -26,6 +29,8 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 _COORDINATE = {"ES256": 32, "ES384": 48, "ES512": 66}
+HASH_NAMES = {"ES256": "sha256", "ES384": "sha384", "ES512": "sha512", "PS256": "sha256"}
+"""Which hash a COSE algorithm signs, as :mod:`hashlib` calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,37 @@ def raw_ecdsa(der: bytes, size: int) -> bytes:
     """Turn a DER signature into ``r || s``, each of ``size`` bytes (RFC 9053 section 2.1)."""
     r, s = decode_dss_signature(der)
     return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+
+
+def raw_signature(signature: bytes, algorithm: str) -> bytes:
+    """Return a signature in the form COSE wants: an ECDSA signature in DER becomes ``r || s``,
+    anything else stays as it is."""
+    size = _COORDINATE.get(algorithm)
+    if size is None or len(signature) == 2 * size:
+        return signature
+    try:
+        return raw_ecdsa(signature, size)
+    except (ValueError, OverflowError):
+        return signature
+
+
+def check_signature(leaf: x509.Certificate, signature: bytes, data: bytes) -> None:
+    """Check a signature in COSE form against a certificate. Raises ``InvalidSignature``."""
+    key = leaf.public_key()
+    algorithm = algorithm_of(key) or ""
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        key.verify(signature, data)
+    elif isinstance(key, rsa.RSAPublicKey):
+        digest = _HASHES["PS256"]
+        key.verify(signature, data, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
+    elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm in _COORDINATE:
+        size = _COORDINATE[algorithm]
+        if len(signature) != 2 * size:
+            raise InvalidSignature
+        r, s = (int.from_bytes(part, "big") for part in (signature[:size], signature[size:]))
+        key.verify(encode_dss_signature(r, s), data, ec.ECDSA(_HASHES[algorithm]))
+    else:
+        raise InvalidSignature
 
 
 def matches(key: SigningKey, leaf: x509.Certificate) -> bool:

@@ -11,10 +11,13 @@ import yaml
 from guardrail.clock import Clock, utc_now
 from guardrail.errors import ConfigurationError
 from guardrail.plugins import load_plugins
+from guardrail.provenance.signers.callback import CallbackSigner, Connect
 from guardrail.provenance.signers.development import DevelopmentSigner
 from guardrail.provenance.signers.interface import Signer
+from guardrail.provenance.signers.kms import AwsKey, AzureKey, GcpKey
 from guardrail.provenance.signers.passphrase import Passphrase
 from guardrail.provenance.signers.pem import PemSigner
+from guardrail.provenance.signers.pkcs11 import Pkcs11Key
 
 DEVELOPMENT = "development"
 _HINT = "Name 'development', a PEM file with key and chain, or a signer file (docs/provenance.md)."
@@ -63,12 +66,43 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _pem(path: Path, settings: Mapping[str, Any]) -> Signer:
-    fields = Fields(path, settings, {"certificates", "key", "passphrase", "anchors"})
+    fields = Fields(path, settings, {"key", "passphrase", *_CHAIN})
     return PemSigner(
         certificates=fields.file("certificates"),
         key=fields.file("key"),
-        passphrase=fields.passphrase(),
-        anchors=fields.file("anchors") if "anchors" in settings else None,
+        passphrase=fields.secret("passphrase"),
+        anchors=fields.optional_file("anchors"),
+    )
+
+
+def _pkcs11(path: Path, settings: Mapping[str, Any]) -> Signer:
+    fields = Fields(path, settings, {"module", "token", "key", "pin", *_CHAIN})
+    pin = fields.secret("pin")
+    if pin is None:
+        raise ConfigurationError(f"{path}: 'pin' is missing.", hint="Write pin: {env: NAME}.")
+    key = Pkcs11Key(fields.file("module"), fields.text("token"), fields.text("key"), pin)
+    return _callback(fields, "pkcs11", key.connect)
+
+
+def _aws(path: Path, settings: Mapping[str, Any]) -> Signer:
+    fields = Fields(path, settings, {"key", "region", *_CHAIN})
+    region = fields.text("region") if "region" in settings else None
+    return _callback(fields, "aws-kms", AwsKey(fields.text("key"), region).connect)
+
+
+def _gcp(path: Path, settings: Mapping[str, Any]) -> Signer:
+    fields = Fields(path, settings, {"key", *_CHAIN})
+    return _callback(fields, "gcp-kms", GcpKey(fields.text("key")).connect)
+
+
+def _azure(path: Path, settings: Mapping[str, Any]) -> Signer:
+    fields = Fields(path, settings, {"key", *_CHAIN})
+    return _callback(fields, "azure-key-vault", AzureKey(fields.text("key")).connect)
+
+
+def _callback(fields: Fields, kind: str, connect: Connect) -> Signer:
+    return CallbackSigner(
+        fields.file("certificates"), connect, kind, fields.optional_file("anchors")
     )
 
 
@@ -98,20 +132,32 @@ class Fields:
             raise ConfigurationError(f"{self._path}: {name!r} names {path}, which does not exist.")
         return path
 
-    def passphrase(self) -> Passphrase | None:
-        """Return where the passphrase is: ``{env: NAME}`` or ``{file: PATH}``."""
-        value = self._settings.get("passphrase")
+    def optional_file(self, name: str) -> Path | None:
+        """Return the path of a file that must exist if it is named."""
+        return self.file(name) if name in self._settings else None
+
+    def secret(self, name: str) -> Passphrase | None:
+        """Return where a passphrase or PIN is: ``{env: NAME}`` or ``{file: PATH}``."""
+        value = self._settings.get(name)
         if value is None:
             return None
         if isinstance(value, dict) and len(value) == 1:
             if isinstance(value.get("env"), str):
-                return Passphrase(variable=value["env"])
+                return Passphrase(variable=value["env"], word=name)
             if isinstance(value.get("file"), str):
-                return Passphrase(file=self._path.parent / Path(value["file"]).expanduser())
+                file = self._path.parent / Path(value["file"]).expanduser()
+                return Passphrase(file=file, word=name)
         raise ConfigurationError(
-            f"{self._path}: 'passphrase' must say where the passphrase is, not what it is.",
-            hint="Write passphrase: {env: NAME} or passphrase: {file: PATH}.",
+            f"{self._path}: {name!r} must say where the {name} is, not what it is.",
+            hint=f"Write {name}: {{env: NAME}} or {name}: {{file: PATH}}.",
         )
 
 
-_KINDS: dict[str, Callable[[Path, Mapping[str, Any]], Signer]] = {"pem": _pem}
+_CHAIN = ("certificates", "anchors")
+_KINDS: dict[str, Callable[[Path, Mapping[str, Any]], Signer]] = {
+    "pem": _pem,
+    "pkcs11": _pkcs11,
+    "aws-kms": _aws,
+    "gcp-kms": _gcp,
+    "azure-key-vault": _azure,
+}

@@ -16,6 +16,8 @@ class Passphrase:
 
     variable: str | None = None
     file: Path | None = None
+    word: str = "passphrase"
+    """What it is called: a token has a PIN."""
 
     def read(self) -> bytes:
         """Return the passphrase. Raises :class:`ProvenanceError` naming the place, not the text."""
@@ -23,13 +25,13 @@ class Passphrase:
             value = os.environ.get(self.variable)
             if not value:
                 raise ProvenanceError(
-                    f"The environment variable {self.variable} holds no passphrase.",
-                    hint="Set it to the passphrase of the signing key.",
+                    f"The environment variable {self.variable} holds no {self.word}.",
+                    hint=f"Set it to the {self.word} of the signing key.",
                 )
             return value.encode("utf-8")
         try:
             return Path(str(self.file)).read_bytes().rstrip(b"\r\n")
         except OSError as error:
             raise ProvenanceError(
-                f"The passphrase file {self.file} cannot be read ({error.strerror})."
+                f"The {self.word} file {self.file} cannot be read ({error.strerror})."
             ) from error

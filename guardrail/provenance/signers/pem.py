@@ -30,7 +30,8 @@ from guardrail.provenance.signers.passphrase import Passphrase
 class PemSigner:
     """Signs with the key in ``key`` under the chain in ``certificates`` (which may be one file).
 
-    A file that is replaced (rotation) is read again on the next signature.
+    A file that is replaced (rotation) is read again on the next signature. Keep key and chain in
+    one file and replace it with one rename: then no signature fails in between.
     """
 
     certificates: Path
@@ -51,24 +52,21 @@ class PemSigner:
 
     def credential(self) -> Credential:
         """Return key and chain. Raises :class:`ProvenanceError` naming the file at fault."""
-        version = self._version()
+        version = file_versions(self.certificates, self.key)
         loaded = self._loaded
         if loaded is None or loaded[0] != version:
             loaded = (version, self._load())
             self._loaded = loaded
         return loaded[1]
 
-    def _version(self) -> tuple[int, ...]:
-        try:
-            stats = [path.stat() for path in (self.certificates, self.key)]
-        except OSError as error:
-            raise _unreadable(error.filename, error) from error
-        return tuple(number for s in stats for number in (s.st_mtime_ns, s.st_ino, s.st_size))
-
     def _load(self) -> Credential:
-        chain = read_certificates(self.certificates)
+        public = _read(self.certificates)
+        # Where one file holds both, it is read once: it may be replaced at any moment, and the
+        # key of one version must never meet the certificate of another.
+        private = public if self.key == self.certificates else _read(self.key)
+        chain = parse_certificates(public, self.certificates)
         secret = self.passphrase.read() if self.passphrase else None
-        key = read_key(_read(self.key), secret)
+        key = read_key(private, secret)
         if isinstance(key, KeyFault):
             raise unusable(self.key, key)
         if not matches(key, chain[0]):
@@ -86,10 +84,27 @@ class PemSigner:
         )
 
 
+def file_versions(*paths: Path) -> tuple[int, ...]:
+    """Return what changes when one of the files is replaced. Raises :class:`ProvenanceError`."""
+    try:
+        stats = [path.stat() for path in paths]
+    except OSError as error:
+        raise _unreadable(error.filename, error) from error
+    return tuple(number for s in stats for number in (s.st_mtime_ns, s.st_ino, s.st_size))
+
+
 def read_certificates(path: Path) -> list[x509.Certificate]:
     """Read the certificates of a PEM file, in order. Raises :class:`ProvenanceError`."""
+    return parse_certificates(_read(path), path)
+
+
+def parse_certificates(content: bytes, path: Path) -> list[x509.Certificate]:
+    """Return the certificates in PEM text that was read from ``path``, in order.
+
+    Raises :class:`ProvenanceError`.
+    """
     try:
-        return x509.load_pem_x509_certificates(_read(path))
+        return x509.load_pem_x509_certificates(content)
     except ValueError as error:
         raise ProvenanceError(
             f"{path} holds no certificate that can be read.",
