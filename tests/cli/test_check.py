@@ -116,7 +116,7 @@ def test_jsonl_in_jsonl_out_with_the_callers_ids(guardrail: Any, tmp_path: Path)
 
 
 def test_standard_input(guardrail: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    stdin = io.TextIOWrapper(io.BytesIO("ein Haus\nTaylor Swift\n".encode()), "utf-8")
+    stdin = io.TextIOWrapper(io.BytesIO(b"ein Haus\nTaylor Swift\n"), "utf-8")
     monkeypatch.setattr(sys, "stdin", stdin)
     code, out, _ = guardrail("check", "--file", "-")
     assert code == 0
