@@ -16,13 +16,11 @@ from guardrail.audit.events import Event
 from guardrail.audit.processes import this_process
 from guardrail.contracts import (
     Decision,
-    GeneratedImage,
     GenerationRequest,
     ImageReport,
     ModelIdentity,
-    SignedImage,
+    Release,
     Stage,
-    StageTimes,
     Verdict,
     as_json,
 )
@@ -97,34 +95,26 @@ def refused(
     )
 
 
-def released(
-    record_id: UUID,
-    *,
-    request_id: UUID,
-    signed: SignedImage,
-    report: ImageReport,
-    output_decision: Decision,
-    image: GeneratedImage,
-    times: StageTimes,
-    staged: bool,
-) -> Event:
+def released(request: GenerationRequest, release: Release) -> Event:
     """The release of one signed picture."""
+    signed = release.signed
     described = as_json(signed) | {"content": None, "size": len(signed.content)}
     data = {
         "signed": {key: value for key, value in described.items() if value is not None},
-        "report": as_json(report),
-        "output_decision": _without_prompt(output_decision),
-        "reproduction": as_json(image.reproduction),
-        "milliseconds": dict(times.entries),
-        "staged": staged,
+        "report": as_json(release.report),
+        "output_decision": _without_prompt(release.decision),
+        "reproduction": as_json(release.image.reproduction),
+        "milliseconds": dict(release.times.entries),
+        "staged": release.staged,
     }
     return Event(
         types.RELEASED,
-        record_id,
-        request_id,
-        verdict=output_decision.verdict,
-        policy_digest=output_decision.policy.digest,
-        seed=str(image.seed),
+        release.record_id,
+        request.request_id,
+        tenant=request.tenant,
+        verdict=release.decision.verdict,
+        policy_digest=release.decision.policy.digest,
+        seed=str(release.image.seed),
         asset_sha256=signed.sha256,
         data=data,
     )

@@ -23,14 +23,12 @@ from guardrail.audit.verification import LogVerification, verify_log
 from guardrail.clock import Clock, rfc3339, utc_now
 from guardrail.contracts import (
     Decision,
-    GeneratedImage,
     GenerationRequest,
     ImageReport,
     ModelIdentity,
     PolicyRef,
-    SignedImage,
+    Release,
     Stage,
-    StageTimes,
 )
 from guardrail.errors import AuditError
 
@@ -137,34 +135,13 @@ class AuditLog:
         """Record that the image checks did not let one picture through."""
         self._append([generation.refused(request, record_id, decision, stage, report)])
 
-    def release(
-        self,
-        record_id: UUID,
-        *,
-        request_id: UUID,
-        signed: SignedImage,
-        report: ImageReport,
-        output_decision: Decision,
-        image: GeneratedImage,
-        times: StageTimes,
-        staged: str | None,
-    ) -> None:
-        """Commit the release of one signed picture; only then may it leave.
+    def release(self, request: GenerationRequest, releases: Sequence[Release]) -> None:
+        """Commit the release of signed pictures in one transaction; only then may they leave.
 
-        Also raises :class:`~guardrail.errors.AuditError` when the record was closed meanwhile,
-        by a sweep that took this process for dead: the picture must not leave then.
+        Also raises :class:`~guardrail.errors.AuditError` when a record was closed meanwhile, by
+        a sweep that took this process for dead: no picture of the request must leave then.
         """
-        event = generation.released(
-            record_id,
-            request_id=request_id,
-            signed=signed,
-            report=report,
-            output_decision=output_decision,
-            image=image,
-            times=times,
-            staged=staged is not None,
-        )
-        self._append([event])
+        self._append([generation.released(request, release) for release in releases])
 
     def fail(
         self, request: GenerationRequest, record_ids: Sequence[UUID], stage: str, error: str

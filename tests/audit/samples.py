@@ -26,6 +26,7 @@ from guardrail.contracts import (
     Mode,
     ModelIdentity,
     PolicyRef,
+    Release,
     SignedImage,
     SignerInfo,
     Stage,
@@ -102,16 +103,16 @@ def release(log: AuditLog, request: Any, index: int = 0, content: bytes | None =
         },
         12.5,
     )
-    log.release(
+    finished = Release(
         record_id,
-        request_id=request.request_id,
-        signed=make_signed(content or record_id.bytes),
-        report=REPORT,
-        output_decision=replace(ALLOW, effective_prompt=None),
         image=picture,
+        report=REPORT,
+        decision=replace(ALLOW, effective_prompt=None),
+        signed=make_signed(content or record_id.bytes),
         times=StageTimes((("policy", 1.0), ("generate", 12.5))),
-        staged=None,
+        staged=False,
     )
+    log.release(request, [finished])
     return record_id
 
 
