@@ -1,22 +1,24 @@
 """Does the record reproduce the picture? Generates it again and compares the pixels.
 
 Nothing is released: the new pixels are compared and dropped. The policy in force today decides
-first, as for any generation.
+first, as for any generation, and the log keeps that it was done.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from guardrail.backends.reproduction import threads
 from guardrail.contracts import GenerationRequest
 from guardrail.errors import VerificationFailed
 from guardrail.identifiers import new_id
 from guardrail.provenance import pixels_sha256
+from guardrail.provenance.encoding import plain
 from guardrail.run import refusal
 
 if TYPE_CHECKING:
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
 
     from guardrail.audit import Record
     from guardrail.pipeline import Pipeline
+
+
+NEAR_DB = 40.0
+"""Peak signal-to-noise ratio from which a difference cannot be seen; below it, the picture is
+another one."""
 
 
 class ReplayVerdict(StrEnum):
@@ -42,7 +49,8 @@ class Replay:
     verdict: ReplayVerdict
     record_id: UUID
     reasons: tuple[str, ...] = ()
-    """What differs from the recorded environment, or why it cannot be replayed."""
+    """What differs from the recorded environment (also where the pixels are identical all the
+    same), or why it cannot be replayed."""
     largest_difference: int | None = None
     """Largest difference of any channel of any pixel, 0..255; None without a picture to compare."""
     psnr: float | None = None
@@ -50,28 +58,21 @@ class Replay:
 
 
 def rerun(pipe: Pipeline, record: Record, reference: Image | None = None) -> Replay:
-    """Generate the picture of ``record`` again and say how it compares.
+    """Generate the picture of ``record`` again, say how it compares, and record that.
 
     ``reference`` is the recorded picture's pixels, for measuring a difference; the record alone
-    can only tell identical from not. Raises the refusal when today's policy refuses the prompt,
-    and :class:`~guardrail.errors.StageFailed` when the model fails.
+    can only tell identical from not. The recorded number of threads is used meanwhile, in the
+    whole process, because it decides the last bit. Raises the refusal, recorded, when today's
+    policy refuses the prompt, and :class:`~guardrail.errors.StageFailed` when the model fails.
     """
     why = _unreplayable(pipe, record)
-    if why:
-        return Replay(ReplayVerdict.UNREPLAYABLE, record.record_id, (why,))
-    recorded = record.reproduction or {}
-    request = _request(record, recorded)
-    decision = pipe.policy.decide(request)
-    if not decision.allowed:
-        raise refusal(decision, None)
-    approved = replace(request, prompt=decision.effective_prompt or request.prompt)
-    image = pipe.backend.generate(approved)[int(recorded["batch"]["index"])]
-    if pixels_sha256(image.image) == record.pixels_sha256:
-        return Replay(ReplayVerdict.BIT_EXACT, record.record_id)
-    reasons = tuple(_differences(recorded, image.reproduction))
-    largest, psnr = _distance(image.image, reference) if reference else (None, None)
-    verdict = ReplayVerdict.ENVIRONMENT_DIFFERS if reasons else ReplayVerdict.PIXEL_NEAR
-    return Replay(verdict, record.record_id, reasons, largest, psnr)
+    replay = (
+        Replay(ReplayVerdict.UNREPLAYABLE, record.record_id, (why,))
+        if why
+        else _replay(pipe, record, reference)
+    )
+    pipe.audit.note_rerun(record, replay.verdict, replay.reasons)
+    return replay
 
 
 def require_bit_exact(replay: Replay) -> None:
@@ -83,11 +84,48 @@ def require_bit_exact(replay: Replay) -> None:
         )
 
 
+def _replay(pipe: Pipeline, record: Record, reference: Image | None) -> Replay:
+    recorded = record.reproduction or {}
+    request = _request(record, recorded)
+    decision = pipe.policy.decide(request)
+    if not decision.allowed:
+        pipe.audit.refuse(request, decision)
+        raise refusal(decision, request.record_ids[0])
+    if (decision.effective_prompt or request.prompt) != request.prompt:
+        why = "today's policy redacts the prompt, and the model would be asked something else"
+        return Replay(ReplayVerdict.UNREPLAYABLE, record.record_id, (why,))
+    with threads(recorded["environment"].get("threads")):
+        image = pipe.backend.generate(request)[int(recorded["batch"]["index"])]
+    reasons = tuple(_differences(recorded, image.reproduction))
+    picture = plain(image.image)
+    if pixels_sha256(picture) == record.pixels_sha256:
+        return Replay(ReplayVerdict.BIT_EXACT, record.record_id, reasons)
+    largest, psnr = _distance(picture, reference) if reference else (None, None)
+    verdict, reasons = _judge(reasons, largest, psnr)
+    return Replay(verdict, record.record_id, reasons, largest, psnr)
+
+
+def _judge(
+    differs: tuple[str, ...], largest: int | None, psnr: float | None
+) -> tuple[ReplayVerdict, tuple[str, ...]]:
+    """The verdict on pixels that are not identical, and why."""
+    if differs:
+        return ReplayVerdict.ENVIRONMENT_DIFFERS, differs
+    if largest is None:
+        why = "the pixels differ; how much can be measured only against the recorded file"
+        return ReplayVerdict.UNREPLAYABLE, (why,)
+    if psnr is None or psnr >= NEAR_DB:
+        return ReplayVerdict.PIXEL_NEAR, ()
+    why = "another picture came out, although weights, parameters and environment are the same"
+    return ReplayVerdict.UNREPLAYABLE, (why,)
+
+
 def _unreplayable(pipe: Pipeline, record: Record) -> str | None:
     if record.pixels_sha256 is None or not record.reproduction:
         return f"the record holds no released picture (it is {record.state})"
-    if record.prompt is None:
-        return "the prompt has been erased"
+    gone = sorted({"prompt", "effective_prompt", "negative_prompt"} & set(record.erased))
+    if record.prompt is None or gone:
+        return f"erased from the record: {', '.join(gone) or 'prompt'}"
     if record.model is None or record.model.weights_digest != pipe.backend.identity.weights_digest:
         recorded = record.model.weights_digest[:12] if record.model else "unknown"
         loaded = pipe.backend.identity.weights_digest[:12]
@@ -100,7 +138,7 @@ def _request(record: Record, recorded: Mapping[str, Any]) -> GenerationRequest:
     return GenerationRequest(
         request_id=new_id(),
         record_ids=tuple(new_id() for _ in batch["seeds"]),
-        prompt=record.prompt or "",
+        prompt=record.effective_prompt or record.prompt or "",
         negative_prompt=record.negative_prompt,
         width=parameters["width"],
         height=parameters["height"],
@@ -117,9 +155,10 @@ def _request(record: Record, recorded: Mapping[str, Any]) -> GenerationRequest:
 def _differences(
     recorded: Mapping[str, Any], now: Mapping[str, Any], prefix: str = ""
 ) -> list[str]:
-    """Name every leaf that differs between two reproduction facts."""
+    """Name every leaf that differs between two reproduction facts. What the record does not
+    know (facts that an earlier version did not write) is no difference."""
     found: list[str] = []
-    for key in sorted(set(recorded) | set(now)):
+    for key in sorted(recorded):
         before, after, name = recorded.get(key), now.get(key), f"{prefix}{key}"
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             found += _differences(before, after, f"{name}.")
@@ -132,8 +171,8 @@ def _distance(image: Image, reference: Image) -> tuple[int | None, float | None]
     """Return (largest channel difference 0..255, PSNR in dB); None when sizes differ."""
     import numpy as np  # noqa: PLC0415 (only needed when the pixels differ)
 
-    first = np.asarray(image.convert("RGB"), dtype=np.int16)
-    second = np.asarray(reference.convert("RGB"), dtype=np.int16)
+    first = np.asarray(image, dtype=np.int16)
+    second = np.asarray(reference.convert(image.mode), dtype=np.int16)
     if first.shape != second.shape:
         return None, None
     difference = np.abs(first - second)

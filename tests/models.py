@@ -85,3 +85,40 @@ def tiny_stable_diffusion(folder: Path, *, seed: int = 0) -> Any:
         feature_extractor=None,
         requires_safety_checker=False,
     )
+
+
+def tiny_open_clip(folder: Path, *, seed: int = 0) -> Path:
+    """Write an open_clip model of about 20,000 random parameters as a ``local-dir:``; return its
+    folder. Its image tower has BatchNorm, as the embedded one has."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    tokenizer = tiny_tokenizer(folder)
+    tokenizer.save_pretrained(folder)
+    config = {
+        "embed_dim": 16,
+        "quick_gelu": True,
+        "vision_cfg": {
+            "layers": [1, 1, 1, 1],
+            "width": 8,
+            "head_width": 8,
+            "image_size": 32,
+        },
+        "text_cfg": {
+            "context_length": 77,
+            "vocab_size": len(tokenizer),
+            "width": 16,
+            "heads": 2,
+            "layers": 1,
+            "hf_tokenizer_name": "this-directory",
+        },
+    }
+    (folder / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": config, "preprocess_cfg": {"size": 32}})
+    )
+    torch.manual_seed(seed)
+    text = {k: v for k, v in config["text_cfg"].items() if k != "hf_tokenizer_name"}
+    model = open_clip.CLIP(**(config | {"text_cfg": text}))
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    return folder

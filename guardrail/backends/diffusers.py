@@ -50,6 +50,8 @@ class DiffusersBackend:
         self._identity = identity
         self._defaults = defaults
         self._mark = mark
+        self._names = tuple(pipeline.components)
+        self._placement = None if mark is not None else self._look_up_placement()
         self._parameters = inspect.signature(pipeline.__call__).parameters
         self._lock = _locks.setdefault(pipeline, threading.Lock())
         pipeline.set_progress_bar_config(disable=True)
@@ -197,17 +199,24 @@ class DiffusersBackend:
             },
             "ignored": list(ignored),
             "truncated": self._truncated(request),
-            "dtype": precision(self._pipeline.components),
-            "device": str(self._pipeline.device),
             "generator_device": "cpu",
             "environment": environment(),
-        }
+        } | (self._placement or self._look_up_placement())
+
+    @property
+    def _components(self) -> dict[str, Any]:
+        """The parts as they are now (``pipeline.components`` costs milliseconds)."""
+        return {name: getattr(self._pipeline, name, None) for name in self._names}
+
+    def _look_up_placement(self) -> dict[str, Any]:
+        """Precision and device: constant for a model loaded here, the caller's for one given."""
+        return {"dtype": precision(self._components), "device": str(self._pipeline.device)}
 
     def _truncated(self, request: GenerationRequest) -> list[str]:
         """Return which texts are longer than every one of the model's tokenizers takes."""
         tokenizers = [
             (tokenizer, limit)
-            for name, tokenizer in self._pipeline.components.items()
+            for name, tokenizer in self._components.items()
             if name.startswith("tokenizer")
             and (limit := getattr(tokenizer, "model_max_length", None))
         ]
@@ -229,7 +238,7 @@ class DiffusersBackend:
                 )
 
     def _require_unchanged(self) -> None:
-        if self._mark is not None and state_mark(self._pipeline.components) != self._mark:
+        if self._mark is not None and state_mark(self._components) != self._mark:
             raise BackendError(
                 "The pipeline's weights were changed after it was handed over, so the record "
                 "would name the wrong ones.",

@@ -30,7 +30,7 @@ SCHEDULERS = {
     "flow-euler": SchedulerChoice("FlowMatchEulerDiscreteScheduler"),
     "heun": SchedulerChoice("HeunDiscreteScheduler"),
     "lcm": SchedulerChoice("LCMScheduler"),
-    "pndm": SchedulerChoice("PNDMScheduler"),
+    "pndm": SchedulerChoice("PNDMScheduler", {"skip_prk_steps": True}),
     "unipc": SchedulerChoice("UniPCMultistepScheduler"),
 }
 

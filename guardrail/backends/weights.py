@@ -73,7 +73,7 @@ def digest_modules(components: Mapping[str, Any]) -> dict[str, str]:
 
 
 def state_mark(components: Mapping[str, Any]) -> int:
-    """Return a number that changes when tensors are replaced, added or written to in place.
+    """Return a number that changes when parts are swapped and tensors added or written to.
 
     Cheap (no bytes are read), so it can be taken before every generation; it cannot see writes
     that bypass autograd's version counters, such as ``parameter.data.add_(...)``.
@@ -81,6 +81,7 @@ def state_mark(components: Mapping[str, Any]) -> int:
     marks: list[tuple[Any, ...]] = []
     for name, component in sorted(components.items()):
         if callable(getattr(component, "named_parameters", None)):
+            marks.append((name, id(component)))
             marks += [(name, key, _version(p)) for key, p in component.named_parameters()]
             marks += [(name, key, tuple(b.shape)) for key, b in component.named_buffers()]
     return hash(tuple(marks))

@@ -55,7 +55,7 @@ class Encoder:
         self._model = model.eval()  # BatchNorm towers give other embeddings in training mode
         self._tokenizer = open_clip.get_tokenizer(files.tokenizer)
         self._tokenizing = threading.Lock()  # Rust tokenizers refuse to be borrowed twice
-        self.scale = float(model.logit_scale.exp())
+        self.scale = float(model.logit_scale.detach().exp())
         with files.weights.open("rb") as stream:
             self.weights_digest = hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -73,16 +73,12 @@ class Inspector:
             observations = list(check.observe([image.image for image in images]))
             if len(observations) != len(images):
                 raise CheckError("The check did not answer for every picture.")
+            judged = [_judge(spec, observation) for observation in observations]
         except Exception as error:  # noqa: BLE001 (whatever it is, it was not looked at)
-            observations = [Observation(None)] * len(images)
-            findings: list[Finding | None] = [_failed(spec, type(error).__name__)] * len(images)
-        else:
-            findings = [_judge(spec, observation) for observation in observations]
-            observations = [_measurable(observation) for observation in observations]
+            judged = [(_failed(spec, type(error).__name__), {})] * len(images)
         each = (time.perf_counter() - started) * 1000 / max(1, len(images))
         return [
-            _Entry(finding, _rule_run(spec, finding, each), observation.scores)
-            for finding, observation in zip(findings, observations, strict=True)
+            _Entry(finding, _rule_run(spec, finding, each), scores) for finding, scores in judged
         ]
 
 
@@ -108,20 +104,13 @@ def _construct(spec: CheckSpec, factory: Callable[[Mapping[str, Any]], ImageChec
         ) from error
 
 
-def _judge(spec: CheckSpec, observation: Observation) -> Finding | None:
-    """A comparison with not-a-number is never true, and so would pass: it is a failure."""
-    if _is_finite(observation):
-        return _finding(spec, observation)
-    return _failed(spec, "score is not a number")
-
-
-def _is_finite(observation: Observation) -> bool:
+def _judge(spec: CheckSpec, observation: Observation) -> tuple[Finding | None, Mapping[str, float]]:
+    """The finding, if any, and the scores. A comparison with not-a-number is never true and so
+    would pass: such a score is a failure."""
     numbers = (observation.score or 0.0, *observation.scores.values())
-    return all(math.isfinite(number) for number in numbers)
-
-
-def _measurable(observation: Observation) -> Observation:
-    return observation if _is_finite(observation) else Observation(None)
+    if not all(math.isfinite(number) for number in numbers):
+        return _failed(spec, "a score is not a number"), {}
+    return _finding(spec, observation), observation.scores
 
 
 def _report(row: Sequence[_Entry], models: JsonObject) -> ImageReport:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
@@ -18,42 +18,44 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from guardrail.audit import AuditLog, Record
+    from guardrail.rerun import Replay
 
 
 @click.command()
 @click.argument("record_or_file", metavar="RECORD|FILE")
 @click.option("--model", metavar="MODEL", help="'embedded', a directory or a hub id.")
+@click.option("--device", help="cpu, cuda, mps. Default: as recorded.")
+@click.option("--dtype", help="float32, float16, bfloat16. Default: as recorded.")
 @click.pass_obj
-def rerun(output: Output, /, record_or_file: str, model: str | None) -> None:
+def rerun(output: Output, /, record_or_file: str, **loading: str | None) -> None:
     """Generate the picture of RECORD, or the recorded picture FILE, again.
 
     Says whether the pixels are identical, else how far off they are and what differs in the
-    environment. Exit code 5 unless identical. Nothing is written.
+    environment. Exit code 5 unless identical. Nothing is written but the log's note of it.
     """
+    from guardrail.audit import AuditLog  # noqa: PLC0415
     from guardrail.pipeline import Pipeline  # noqa: PLC0415 (heavy: torch comes with it)
-    from guardrail.rerun import ReplayVerdict, require_bit_exact  # noqa: PLC0415
+    from guardrail.rerun import require_bit_exact  # noqa: PLC0415
     from guardrail.rerun import rerun as compare  # noqa: PLC0415
 
     settings = output.settings
-    pipe = Pipeline.from_pretrained(
-        model or settings.model,
-        policy=settings.policy,
-        audit=settings.audit_url,
-        signer=settings.signer,
-        home=settings.home,
-    )
-    with closing(pipe), refusals_as_data(output):
-        record, reference = find(pipe.audit, record_or_file)
-        replay = compare(pipe, record, reference)
+    with closing(AuditLog.open(settings.audit_url, migrate=False)) as log:
+        record, reference = find(log, record_or_file)
+        recorded = as_recorded(record)
+        chosen = {name: value or recorded.get(name) for name, value in loading.items()}
+        pipe = Pipeline.from_pretrained(
+            chosen["model"] or settings.model,
+            policy=settings.policy,
+            audit=log,
+            signer=settings.signer,
+            device=chosen["device"],
+            dtype=chosen["dtype"],
+            home=settings.home,
+        )
+        with refusals_as_data(output):
+            replay = compare(pipe, record, reference)
     output.data(replay)
-    output.line(f"{replay.verdict}  record {replay.record_id}")
-    if replay.largest_difference is not None:
-        psnr = f", PSNR {replay.psnr} dB" if replay.psnr is not None else ""
-        output.line(f"  largest difference {replay.largest_difference} of 255{psnr}")
-    for reason in replay.reasons:
-        output.line(f"  {reason}")
-    if replay.verdict is ReplayVerdict.BIT_EXACT:
-        output.line("  the pixels are identical to the recorded ones")
+    _tell(output, replay)
     require_bit_exact(replay)
 
 
@@ -69,14 +71,36 @@ def find(log: AuditLog, record_or_file: str) -> tuple[Record, Image | None]:
                 f"{record_or_file} is neither a record's id nor a file.",
                 hint="List records with: guardrail audit list",
             ) from error
-    from PIL import Image  # noqa: PLC0415
-
     content = path.read_bytes()
     record = log.find_asset(hashlib.sha256(content).hexdigest())
     if record is None:
         record = log.record(_claimed_record(content, path))
-    with Image.open(path) as picture:
-        return record, picture.convert("RGB")
+    return record, _pixels(path)
+
+
+def as_recorded(record: Record) -> dict[str, str | None]:
+    """Return what to load so that the rerun is like the recorded run, as far as the record says:
+    ``model``, ``device`` and ``dtype``. A directory's place is not recorded, only its name."""
+    facts: Any = record.reproduction or {}
+    dtypes = set(facts.get("dtype", {}).values())
+    device = str(facts.get("device", "")).partition(":")[0]
+    known = record.model is not None and (record.model.id == "embedded" or record.model.revision)
+    name = record.model.id if record.model and known else None
+    if name and record.model and record.model.revision:
+        name = f"{name}@{record.model.revision}"
+    return {
+        "model": name,
+        "device": device if _is_there(device) else None,
+        "dtype": dtypes.pop() if len(dtypes) == 1 else None,
+    }
+
+
+def _is_there(device: str) -> bool:
+    """Without the recorded device the rerun goes on, and says that the environment differs."""
+    import torch  # noqa: PLC0415 (heavy)
+
+    found = {"cpu": True, "cuda": torch.cuda.is_available()}
+    return found.get(device, device == "mps" and torch.backends.mps.is_available())
 
 
 def _claimed_record(content: bytes, path: Path) -> UUID:
@@ -90,3 +114,24 @@ def _claimed_record(content: bytes, path: Path) -> UUID:
             hint="Name another store with --audit, or give the record's id.",
         )
     return record_id
+
+
+def _pixels(path: Path) -> Image:
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
+
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB") if picture.mode not in ("RGB", "RGBA") else picture.copy()
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise ConfigurationError(f"{path} cannot be read as a picture.") from error
+
+
+def _tell(output: Output, replay: Replay) -> None:
+    output.line(f"{replay.verdict}  record {replay.record_id}")
+    if replay.verdict == "bit_exact":
+        output.line("  the pixels are identical to the recorded ones")
+    if replay.largest_difference is not None:
+        psnr = f", PSNR {replay.psnr} dB" if replay.psnr is not None else ""
+        output.line(f"  largest difference {replay.largest_difference} of 255{psnr}")
+    for reason in replay.reasons:
+        output.line(f"  {reason}")
