@@ -94,7 +94,7 @@ def _replay(pipe: Pipeline, record: Record, reference: Image | None) -> Replay:
     if (decision.effective_prompt or request.prompt) != request.prompt:
         why = "today's policy redacts the prompt, and the model would be asked something else"
         return Replay(ReplayVerdict.UNREPLAYABLE, record.record_id, (why,))
-    with threads(recorded["environment"].get("threads")):
+    with threads(recorded.get("environment", {}).get("threads")):
         image = pipe.backend.generate(request)[int(recorded["batch"]["index"])]
     reasons = tuple(_differences(recorded, image.reproduction))
     picture = plain(image.image)
@@ -123,6 +123,8 @@ def _judge(
 def _unreplayable(pipe: Pipeline, record: Record) -> str | None:
     if record.pixels_sha256 is None or not record.reproduction:
         return f"the record holds no released picture (it is {record.state})"
+    if not {"parameters", "batch"} <= set(record.reproduction):
+        return "the backend that made it does not record its parameters"
     gone = sorted({"prompt", "effective_prompt", "negative_prompt"} & set(record.erased))
     if record.prompt is None or gone:
         return f"erased from the record: {', '.join(gone) or 'prompt'}"
