@@ -40,6 +40,7 @@ from guardrail.errors import (
 from guardrail.files import publish, staged_path, write_durably
 from guardrail.policy import Policy, load_policy
 from guardrail.provenance import Provenance, Signer, load_signer
+from guardrail.provided import PROVIDED
 from guardrail.request import Options, build_request
 from guardrail.result import Result, Withheld
 from guardrail.run import Observer, Run, refusal
@@ -58,6 +59,7 @@ class Pipeline:
         audit: AuditLog,
         clock: Clock = utc_now,
     ) -> None:
+        policy.require(PROVIDED)
         self.policy = policy
         self.backend = backend
         self.provenance = provenance

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from guardrail.contracts import as_json
 from guardrail.errors import ExitCode, PolicyError, VerificationFailed
 from guardrail.policy import Policy, load_policy
 from guardrail.policy.cases import CaseReport, run_cases
-from guardrail.policy.document import Rule
+from guardrail.policy.document import Citation, Rule
 from guardrail.policy.files import bundled_names, find, read
 from guardrail.policy.loader import compile_policy
+from guardrail.policy.requirements import MEANING, standing
+from guardrail.provided import PROVIDED
 
 
 @click.group()
@@ -52,8 +55,7 @@ def validate(output: Output, /, documents: tuple[str, ...]) -> int:
 def show(output: Output, /, document: str | None) -> None:
     """Show what a policy says with everything it extends, at its effective values."""
     loaded = load_policy(document or output.settings.policy)
-    content = loaded.document.model_dump(mode="json", by_alias=True, exclude_none=True)
-    output.data({"policy": loaded.ref, "document": content})
+    output.data({"policy": loaded.ref, "document": json.loads(loaded.text)})
     for line in _told(loaded):
         output.line(line)
 
@@ -65,6 +67,10 @@ def _told(loaded: Policy) -> Iterator[str]:
     yield f"limits  at most {document.limits.max_prompt_characters} characters a prompt"
     prompt = "carries" if document.provenance.include_prompt else "does not carry"
     yield f"manifest  {prompt} the prompt"
+    for requirement in document.requirements:
+        how = standing(document, requirement, PROVIDED)
+        yield f"requires  {requirement.id}: {MEANING[requirement.need]} [{how}]"
+        yield from _told_citations(requirement.citations)
     for rule in document.rules:
         yield ""
         yield from _told_rule(rule)
@@ -77,7 +83,11 @@ def _told_rule(rule: Rule) -> Iterator[str]:
         value = getattr(rule, name)
         if value:
             yield f"  {'change' if name == 'remediation' else name:<7} {value}"
-    for citation in rule.citations:
+    yield from _told_citations(rule.citations)
+
+
+def _told_citations(citations: Sequence[Citation]) -> Iterator[str]:
+    for citation in citations:
         article = f", {citation.article}" if citation.article else ""
         yield f"  cites   {citation.law}{article} ({citation.status}, {citation.date})"
 

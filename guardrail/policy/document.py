@@ -36,7 +36,7 @@ class OnError(StrEnum):
 class _Part(BaseModel):
     """Unknown keys are refused and nothing can be changed afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Citation(_Part):
@@ -116,6 +116,42 @@ class ProvenanceChange(_Part):
     include_prompt: StrictBool | None = None
 
 
+class Need(StrEnum):
+    """What a policy can require of the rest of the system."""
+
+    SIGNED_MANIFEST = "signed_manifest"
+    LATENT_DISCLOSURE = "latent_disclosure"
+    TRUSTED_TIMESTAMP = "trusted_timestamp"
+    VISIBLE_LABEL = "visible_label"
+    WATERMARK = "watermark"
+    AIGC_METADATA = "aigc_metadata"
+    RECORD_RETENTION = "record_retention"
+    DETECTION_TOOL = "detection_tool"
+    TAKEDOWN = "takedown"
+
+
+class Requirement(_Part):
+    """Something that must be done beside deciding. The pipeline does it, or refuses to start."""
+
+    id: Name
+    need: Need
+    reason: Sentence
+    """Why, in one sentence."""
+    days: Annotated[StrictInt, Field(ge=1, le=36_500)] | None = None
+    """Least retention, for ``record_retention``."""
+    hours: Annotated[StrictInt, Field(ge=1, le=8_760)] | None = None
+    """Longest time, for ``takedown``."""
+    citations: tuple[Citation, ...] = ()
+
+
+class Assurance(_Part):
+    """The operator's statement that a need is met outside of guardrail."""
+
+    need: Need
+    how: Sentence
+    """Who meets it and how; it is part of the policy's text and digest."""
+
+
 class Case(_Part):
     """A test of the policy: a request and the verdict it must get."""
 
@@ -133,10 +169,20 @@ class Case(_Part):
     """The prompt that must go to the model, where a rule redacts."""
 
 
+class Kind(StrEnum):
+    """What a document may do to the policies it extends."""
+
+    POLICY = "policy"
+    """It may change every rule that is not locked."""
+    OVERLAY = "overlay"
+    """It may only tighten: for a tenant's or a department's own document."""
+
+
 class PolicyDocument(_Part):
     """One policy file."""
 
     schema_version: Literal[1]
+    kind: Kind = Kind.POLICY
     id: Name
     version: Annotated[str, StringConstraints(min_length=1, max_length=64)]
     """Yours to choose, in quotes. The digest, not this, says which content it is."""
@@ -149,7 +195,11 @@ class PolicyDocument(_Part):
     provenance: ProvenanceChange = ProvenanceChange()
     rules: tuple[Rule, ...] = ()
     adjust: tuple[Adjustment, ...] = ()
-    """Changes to rules of the extended policies."""
+    """Changes to rules of the extended policies. ``null`` removes a ``when`` or ``unless``."""
+    requirements: tuple[Requirement, ...] = ()
+    """What must be done beside deciding."""
+    assured: tuple[Assurance, ...] = ()
+    """Needs that are met outside of guardrail, and how."""
     cases: tuple[Case, ...] = ()
     """Its own tests, run by ``guardrail policy test``. They are not part of the digest."""
 
@@ -164,17 +214,28 @@ class ResolvedPolicy(_Part):
     limits: Limits = Limits()
     provenance: Provenance = Provenance()
     rules: tuple[Rule, ...]
+    requirements: tuple[Requirement, ...] = ()
+    assured: tuple[Assurance, ...] = ()
     data: dict[str, str] = Field(default_factory=dict)
     """Rule id to SHA-256 of the list data its check decides by, where it has any."""
 
     @property
     def canonical(self) -> str:
-        """The text that the digest is taken over: RFC 8785 JSON, absent values left out."""
+        """The text that the digest is taken over: RFC 8785 JSON.
+
+        What is absent or empty is left out, so that a key this format gains later does not
+        change the digest of a policy that does not use it.
+        """
         data = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return rfc8785.dumps(data).decode("utf-8")
+        kept = _present(data) | {"rules": [_present(rule) for rule in data["rules"]]}
+        return rfc8785.dumps(kept).decode("utf-8")
 
     @property
     def ref(self) -> PolicyRef:
         """This version's name."""
         digest = hashlib.sha256(self.canonical.encode("utf-8")).hexdigest()
         return PolicyRef(self.id, self.version, digest)
+
+
+def _present(part: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in part.items() if value not in ([], {})}

@@ -7,7 +7,7 @@ rule can only make a decision harder. Nothing here depends on a clock, a store o
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -25,10 +25,11 @@ from guardrail.contracts import (
     worst,
 )
 from guardrail.errors import PolicyError
-from guardrail.policy.document import Provenance, ResolvedPolicy
+from guardrail.policy.document import Need, Provenance, ResolvedPolicy
 from guardrail.policy.expressions import variables_of
 from guardrail.policy.interface import Text
 from guardrail.policy.redaction import left_over, nothing_left, redacted, to_redact
+from guardrail.policy.requirements import require_met
 from guardrail.policy.rule import CompiledRule, Examined, Outcome
 from guardrail.policy.texts import nothing_judged, texts_of, unfit
 
@@ -66,6 +67,11 @@ class Policy:
     def rules(self) -> tuple[CompiledRule, ...]:
         """The rules of the prompt stage that run, in order."""
         return self._compiled
+
+    def require(self, provided: Collection[Need]) -> None:
+        """Raise :class:`~guardrail.errors.ConfigurationError` naming every requirement of the
+        policy that is neither provided nor assured by the operator."""
+        require_met(self._resolved, provided)
 
     def image_rules(self, stage: Stage) -> tuple[CheckSpec, ...]:
         """Return the rules that look at pictures at ``stage``; those that are off are left out."""

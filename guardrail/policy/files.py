@@ -28,6 +28,11 @@ class Written:
     path: Path
 
     @property
+    def bases(self) -> tuple[Path, ...]:
+        """The files that it extends. Raises :class:`PolicyError` as :func:`find`."""
+        return tuple(find(name, self.path.parent) for name in self.document.extends)
+
+    @property
     def is_core(self) -> bool:
         """True for the bundled core, and for no copy of it."""
         return self.path == core_path()

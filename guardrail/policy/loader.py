@@ -2,138 +2,120 @@
 
 from __future__ import annotations
 
-import pathlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+import json
+from collections.abc import Iterator
+from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from guardrail.contracts import Mode, Stage, as_json
-from guardrail.errors import GuardrailError
-from guardrail.policy.document import ResolvedPolicy, Rule
+from guardrail.contracts import Mode, Stage
+from guardrail.errors import GuardrailError, PolicyError
+from guardrail.policy.document import ResolvedPolicy
+from guardrail.policy.effective import Checks, Effective, effective_rules, resolved
 from guardrail.policy.engine import Policy
 from guardrail.policy.expressions import compile_condition
-from guardrail.policy.faults import Place, problems_of
 from guardrail.policy.files import Written, find, invalid, lineage, read
-from guardrail.policy.interface import PromptCheck
-from guardrail.policy.registry import check_names, options_model, prompt_checks
-from guardrail.policy.resolve import Merged, Placed, merge
+from guardrail.policy.overlays import loosenings
+from guardrail.policy.registry import options_model, prompt_checks
+from guardrail.policy.resolve import Merged, merge
 from guardrail.policy.rule import CompiledRule
-from guardrail.policy.source import Path, Problem
 
-Checks = Mapping[str, type[PromptCheck]]
+PIN = "@"
+"""``default@3f2a91`` is the policy ``default``, and only in the version with that digest."""
+MIN_PIN = 12
 
 
-def load_policy(name: str | pathlib.Path, *, checks: Checks | None = None) -> Policy:
+def load_policy(name: str | Path, *, checks: Checks | None = None) -> Policy:
     """Load a bundled policy by name, or a document by path, with everything it extends.
 
-    ``checks`` are the checks that rules of the prompt stage can name; None means guardrail's own
-    and those of plugins. Raises :class:`~guardrail.errors.PolicyError` whose ``problems`` locate
-    every fault as file:line:column, and :class:`~guardrail.errors.ConfigurationError` when a
-    plugin does not load.
+    ``NAME@DIGEST`` (at least its first 12 digits) also requires that very version. ``checks``
+    are the checks that rules of the prompt stage can name; None means guardrail's own and those
+    of plugins. Raises :class:`~guardrail.errors.PolicyError` whose ``problems`` locate every
+    fault as file:line:column, and :class:`~guardrail.errors.ConfigurationError` when a plugin
+    does not load.
     """
-    return compile_policy(read(find(name)), checks=checks)
+    text, pin = _unpinned(name)
+    policy = compile_policy(read(find(text)), checks=checks)
+    if pin is not None and not (len(pin) >= MIN_PIN and policy.ref.digest.startswith(pin)):
+        raise PolicyError(
+            f"The policy {policy.ref.id!r} has the digest {policy.ref.digest}, "
+            f"and {pin!r} is required.",
+            hint=f"See what changed with: guardrail policy diff. A pin has {MIN_PIN} to 64 digits.",
+        )
+    return policy
 
 
 def compile_policy(written: Written, *, checks: Checks | None = None) -> Policy:
     """Resolve and compile a document that was read. Raises as :func:`load_policy`."""
-    merged = merge(lineage(written))
-    builder = _Builder(merged, prompt_checks() if checks is None else checks)
-    compiled = builder.build()
+    known = prompt_checks() if checks is None else checks
+    documents = lineage(written)
+    merged = merge(documents)
+    rules = effective_rules(merged, known)
+    compiled = [c for effective in rules for c in _compiled(merged, effective, known)]
+    if not merged.problems:
+        merged.problems += loosenings(documents, known)
     if merged.problems:
         raise invalid(written.source.name, merged.problems)
-    document = written.document
-    resolved = ResolvedPolicy(
-        id=document.id,
-        version=document.version,
-        description=document.description,
-        limits=merged.limits,
-        provenance=merged.provenance,
-        rules=tuple(builder.rules),
-        data=builder.data,
-    )
-    return Policy(resolved, compiled)
+    return _policy(resolved(written.document, merged, rules), compiled)
 
 
-class _Builder:
-    """Validates the options of every rule and constructs the checks of the prompt stage."""
+def restore_policy(text: str, *, checks: Checks | None = None) -> Policy:
+    """Make a policy from the canonical text that a record or a store keeps.
 
-    def __init__(self, merged: Merged, checks: Checks) -> None:
-        self._merged = merged
-        self._checks = checks
-        self.rules: list[Rule] = []
-        """The rules with their options at effective values, defaults included."""
-        self.data: dict[str, str] = {}
-
-    def build(self) -> list[CompiledRule]:
-        """Return the rules of the prompt stage that are not off; faults join the others."""
-        compiled: list[CompiledRule] = []
-        for placed in self._merged.rules.values():
-            options = self._options(placed)
-            if options is None:
-                continue
-            effective = options if isinstance(options, dict) else _plain(options)
-            rule = placed.rule.model_copy(update={"options": effective})
-            self.rules.append(rule)
-            if rule.stage is Stage.PROMPT and rule.mode is not Mode.OFF:
-                compiled += self._compile(placed, rule, options)
-        return compiled
-
-    def _options(self, placed: Placed) -> BaseModel | dict[str, Any] | None:
-        """Return a rule's options, validated; None when they are at fault."""
-        rule = placed.rule
-        try:
-            model = options_model(rule.check, rule.stage, self._checks)
-        except KeyError:
-            known = ", ".join(check_names(rule.stage, self._checks))
-            text = f"no check {rule.check!r} at the stage {rule.stage}; there are: {known}"
-            self._merged.problems.append(placed.problem(("check",), text))
-            return None
-        if model is None:
-            return rule.options
-        try:
-            return model.model_validate(rule.options)
-        except ValidationError as error:
-            self._merged.problems += problems_of(error, model, rule.options, _within(placed))
-            return None
-
-    def _compile(self, placed: Placed, rule: Rule, options: Any) -> Iterator[CompiledRule]:
-        if not placed.sound:
-            return
-        try:
-            check = self._checks[rule.check](options)
-        except (GuardrailError, ValueError) as error:
-            text = error.message if isinstance(error, GuardrailError) else str(error)
-            self._merged.problems.append(placed.problem(("with",), text))
-            return
-        digest = getattr(check, "data_digest", None)
-        if digest:
-            self.data[rule.id] = str(digest)
-        when = compile_condition(rule.when) if rule.when else None
-        unless = compile_condition(rule.unless) if rule.unless else None
-        yield CompiledRule(rule, check, when, unless)
+    Its rules are those of then, run by the checks of now; the digest tells whether it is the same
+    version, lists included. Raises :class:`~guardrail.errors.PolicyError`.
+    """
+    known = prompt_checks() if checks is None else checks
+    try:
+        document = ResolvedPolicy.model_validate(json.loads(text))
+        compiled = [
+            CompiledRule(
+                rule,
+                known[rule.check](_options(rule.check, rule.options, known)),
+                compile_condition(rule.when) if rule.when else None,
+                compile_condition(rule.unless) if rule.unless else None,
+            )
+            for rule in document.rules
+            if rule.stage is Stage.PROMPT and rule.mode is not Mode.OFF
+        ]
+    except (ValidationError, ValueError, KeyError, GuardrailError) as error:
+        raise PolicyError(
+            f"This version of guardrail cannot run the stored policy ({type(error).__name__}).",
+            hint="Its text can still be read: guardrail audit policy DIGEST",
+        ) from error
+    return _policy(document, compiled)
 
 
-def _plain(options: BaseModel) -> dict[str, Any]:
-    """Return options as JSON data in one fixed order, whatever order a set has today."""
-    dumped: dict[str, Any] = _ordered(options.model_dump(exclude_none=True, by_alias=True))
-    return dumped
+def _unpinned(name: str | Path) -> tuple[str | Path, str | None]:
+    text, separator, pin = str(name).rpartition(PIN)
+    if isinstance(name, Path) or not separator or not set(pin) <= set("0123456789abcdef"):
+        return name, None
+    return text, pin
 
 
-def _ordered(value: Any) -> Any:
-    if isinstance(value, set | frozenset):
-        return sorted((_ordered(item) for item in value), key=str)
-    if isinstance(value, Mapping):
-        return {str(key): _ordered(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_ordered(item) for item in value]
-    return as_json(value)
+def _options(check: str, options: dict[str, object], checks: Checks) -> object:
+    model = options_model(check, Stage.PROMPT, checks)
+    return model.model_validate(options) if model else options
 
 
-def _within(placed: Placed) -> Place:
-    """Locate faults of the options inside the rule they belong to."""
+def _policy(document: ResolvedPolicy, compiled: list[CompiledRule]) -> Policy:
+    """Note which list data each check decides by, so that the digest tells it."""
+    digests = {c.rule.id: getattr(c.check, "data_digest", None) for c in compiled}
+    data = {rule: str(digest) for rule, digest in digests.items() if digest}
+    return Policy(document.model_copy(update={"data": data}), compiled)
 
-    def place(path: Path, text: str, *, key: bool = False) -> Problem:
-        return placed.problem(("with", *path), text, key=key)
 
-    return place
+def _compiled(merged: Merged, effective: Effective, checks: Checks) -> Iterator[CompiledRule]:
+    """Construct the check of a rule that runs at the prompt stage."""
+    placed, rule = effective.placed, effective.rule
+    if rule.stage is not Stage.PROMPT or rule.mode is Mode.OFF or not placed.sound:
+        return
+    try:
+        check = checks[rule.check](effective.options)
+    except (GuardrailError, ValueError) as error:
+        text = error.message if isinstance(error, GuardrailError) else str(error)
+        merged.problems.append(placed.problem(("with",), text))
+        return
+    when = compile_condition(rule.when) if rule.when else None
+    unless = compile_condition(rule.unless) if rule.unless else None
+    yield CompiledRule(rule, check, when, unless)

@@ -7,13 +7,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guardrail.contracts import Action, Stage
-from guardrail.policy.document import Adjustment, Limits, OnError, Provenance, Rule
+from guardrail.policy.document import (
+    Adjustment,
+    Assurance,
+    Kind,
+    Limits,
+    Need,
+    OnError,
+    Provenance,
+    Requirement,
+    Rule,
+)
 from guardrail.policy.expressions import ExpressionError, compile_condition
 from guardrail.policy.files import Written
 from guardrail.policy.source import Path, Problem, Source
 
 RESERVED = ("core.", "engine.")
 """Beginnings of rule ids that only guardrail itself may use."""
+REMOVABLE = frozenset({"when", "unless", "reason", "remediation"})
+"""Parts of a rule that an adjustment to ``null`` removes."""
 
 
 @dataclass(slots=True)
@@ -45,6 +57,8 @@ class Merged:
     limits: Limits = field(default_factory=Limits)
     provenance: Provenance = field(default_factory=Provenance)
     rules: dict[str, Placed] = field(default_factory=dict)
+    requirements: dict[str, Requirement] = field(default_factory=dict)
+    assured: dict[Need, Assurance] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -55,9 +69,10 @@ def merge(documents: Sequence[Written]) -> Merged:
         document = written.document
         merged.limits = _changed(merged.limits, document.limits)
         merged.provenance = _changed(merged.provenance, document.provenance)
-        if document.locked and not written.is_core:
-            text = "only the bundled core is locked"
-            merged.problems.append(written.source.problem(("locked",), text, key=True))
+        merged.problems += _claims(written, documents)
+        merged.assured |= {assurance.need: assurance for assurance in document.assured}
+        for index, requirement in enumerate(document.requirements):
+            _require(merged, requirement, written.source, ("requirements", index))
         for index, adjustment in enumerate(document.adjust):
             _adjust(merged, adjustment, written.source, ("adjust", index))
         for index, rule in enumerate(document.rules):
@@ -67,6 +82,34 @@ def merge(documents: Sequence[Written]) -> Merged:
         placed.sound = not faults
         merged.problems += faults
     return merged
+
+
+def _claims(written: Written, documents: Sequence[Written]) -> Iterator[Problem]:
+    """Yield what a document may not say of itself."""
+    document, source = written.document, written.source
+    if document.locked and not written.is_core:
+        yield source.problem(("locked",), "only the bundled core is locked", key=True)
+    if document.kind is Kind.OVERLAY:
+        if not document.extends:
+            yield source.problem(("kind",), "an overlay extends the policy that it tightens")
+        return
+    overlays = {other.path for other in documents if other.document.kind is Kind.OVERLAY}
+    for index, path in enumerate(written.bases):
+        if path in overlays:
+            text = "only an overlay can extend an overlay, or it would undo what that tightened"
+            yield source.problem(("extends", index), text)
+
+
+def _require(merged: Merged, requirement: Requirement, source: Source, path: Path) -> None:
+    if requirement.id in merged.requirements:
+        text = f"the requirement {requirement.id!r} exists already"
+        merged.problems.append(source.problem((*path, "id"), text))
+    for name, need in (("days", Need.RECORD_RETENTION), ("hours", Need.TAKEDOWN)):
+        given = getattr(requirement, name) is not None
+        if given != (requirement.need is need):
+            text = f"{need} needs {name}" if not given else f"{name} is only for {need}"
+            merged.problems.append(source.problem((*path, name), text, key=given))
+    merged.requirements[requirement.id] = requirement
 
 
 def _changed(current: Any, change: Any) -> Any:
@@ -105,9 +148,10 @@ def _adjust(merged: Merged, adjustment: Adjustment, source: Source, path: Path) 
         changes["options"] = placed.rule.options | adjustment.options
         for name in adjustment.options:
             placed.written["with", name] = (source, (*path, "with", name))
+    changes = {k: v for k, v in changes.items() if v is not None or k in REMOVABLE}
     for name in changes:
         placed.written[name,] = (source, (*path, name))
-    placed.rule = placed.rule.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    placed.rule = placed.rule.model_copy(update=changes)
 
 
 def _misplaced(placed: Placed) -> Iterator[Problem]:

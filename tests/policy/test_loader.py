@@ -14,7 +14,7 @@ import pytest
 from guardrail import resources
 from guardrail.contracts import Action, Mode, Stage
 from guardrail.errors import PolicyError
-from guardrail.policy import load_policy
+from guardrail.policy import load_policy, restore_policy
 from tests.policy.writing import ALL, decide, load, problems, rule, write
 
 HEAD = 'schema_version: 1\nid: mine\nversion: "1"\ndescription: A test.\n'
@@ -33,8 +33,9 @@ def test_every_fault_is_told_at_once_with_line_column_and_what_is_allowed(tmp_pa
     )
     assert problems(written(tmp_path, text)) == [
         "3:10: version: must be text: put it in quotes",
-        "5:1: limit: unknown key (did you mean 'limits'?); allowed here: schema_version, id, "
-        "version, description, locked, extends, limits, provenance, rules, adjust, cases",
+        "5:1: limit: unknown key (did you mean 'limits'?); allowed here: schema_version, kind, "
+        "id, version, description, locked, extends, limits, provenance, rules, adjust, "
+        "requirements, assured, cases",
         "7:9: rules[0].id: must match ^[a-z][a-z0-9]*([._-][a-z0-9]+)*$",
         "8:5: rules[0].chek: unknown key (did you mean 'check'?); allowed here: id, check, stage, "
         "action, mode, with, when, unless, on_error, reason, remediation, citations",
@@ -277,3 +278,36 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PolicyError) as caught:
         load_policy(written(tmp_path, "- a\n- b\n"))
     assert "a policy document is a mapping of keys" in caught.value.problems[0]
+
+
+def test_a_policy_can_be_pinned_to_a_digest(tmp_path: Path) -> None:
+    path = write(tmp_path, rule("a", "kite"))
+    digest = load_policy(path, checks=ALL).ref.digest
+    assert load_policy(f"{path}@{digest}", checks=ALL).ref.digest == digest
+    assert load_policy(f"{path}@{digest[:12]}", checks=ALL).ref.digest == digest
+    for pin in (digest[:11], "0" * 64, digest + "0"):
+        with pytest.raises(PolicyError, match="is required"):
+            load_policy(f"{path}@{pin}", checks=ALL)
+    assert load_policy(f"default@{load_policy('default').ref.digest}").ref.id == "default"
+
+
+def test_a_version_can_be_restored_from_its_text(tmp_path: Path) -> None:
+    policy = load(tmp_path, rule("a", "kite", unless="actor == 'ann'"), extends=["default"])
+    restored = restore_policy(policy.text, checks=ALL)
+    assert restored.ref == policy.ref
+    assert restored.text == policy.text
+    for prompt, actor in (("a kite", None), ("a kite", "ann"), ("Taylor Swift", None)):
+        then, now = decide(policy, prompt, actor=actor), decide(restored, prompt, actor=actor)
+        assert (then.verdict, then.findings) == (now.verdict, now.findings)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"rules": 1}'])
+def test_a_text_that_is_no_policy_cannot_be_restored(text: str) -> None:
+    with pytest.raises(PolicyError, match="cannot run the stored policy"):
+        restore_policy(text)
+
+
+def test_a_version_that_needs_a_missing_check_cannot_be_restored(tmp_path: Path) -> None:
+    text = load(tmp_path, rule("a", "kite")).text
+    with pytest.raises(PolicyError, match="cannot run the stored policy"):
+        restore_policy(text)

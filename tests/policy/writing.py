@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,8 @@ def write(folder: Path, *rules: dict[str, Any], name: str = "mine", **keys: Any)
     """Write a policy document and return its path."""
     document = {"schema_version": 1, "id": name, "version": "1", "description": "A test."}
     path = folder / f"{name}.yaml"
-    text = yaml.safe_dump(document | {"rules": list(rules)} | keys, sort_keys=False)
+    data = json.loads(json.dumps(document | {"rules": list(rules)} | keys))  # no aliases
+    text = yaml.safe_dump(data, sort_keys=False)
     path.write_text(text, "utf-8")
     return path
 
