@@ -14,13 +14,19 @@ from sqlalchemy.orm import aliased
 
 from guardrail.audit import events as types
 from guardrail.audit.events import canonical_text, storable
-from guardrail.audit.records import STATE_OF, Filters, Page, Record, State, build_record, view
+from guardrail.audit.records import (
+    STATE_OF,
+    Alive,
+    Filters,
+    Page,
+    Record,
+    State,
+    build_record,
+    view,
+)
 from guardrail.audit.tables import AuditEvent, Personal
 from guardrail.clock import rfc3339
 from guardrail.files import staged_path
-
-Alive = Callable[[Mapping[str, Any]], bool]
-"""Says whether the process that an opening event names may still be at work."""
 
 Finder = Callable[[Connection, datetime | None], list[str]]
 """Returns record ids, oldest first, of records not older than a time."""
@@ -53,11 +59,7 @@ def records(connection: Connection, ids: Iterable[str], alive: Alive) -> list[Re
         select(Personal.commitment, Personal.text).where(Personal.record_id.in_(wanted))
     )
     texts = {row.commitment: row.text for row in held}
-    return [
-        build_record(grouped[i], texts, alive=alive(grouped[i][0].body))
-        for i in wanted
-        if i in grouped
-    ]
+    return [build_record(grouped[i], texts, alive) for i in wanted if i in grouped]
 
 
 def record_of_asset(connection: Connection, sha256: str) -> str | None:
@@ -144,9 +146,7 @@ def _some_event(condition: Callable[[Any], Any]) -> ColumnElement[bool]:
     return exists().where(other.record_id == AuditEvent.record_id, condition(other))
 
 
-def _latest(
-    column: Callable[[Any], Any], known: Callable[[Any], Any]
-) -> ScalarSelect[str | None]:
+def _latest(column: Callable[[Any], Any], known: Callable[[Any], Any]) -> ScalarSelect[str | None]:
     """What the latest event of the record, among those that say it, says."""
     other = aliased(AuditEvent)
     return (

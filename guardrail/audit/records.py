@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -42,6 +42,10 @@ STATE_OF = {
     types.RECOVERED: State.RELEASED,
 }
 """Events that are not listed here (a rerun, for one) leave the state as it is."""
+
+
+Alive = Callable[[Mapping[str, Any]], bool]
+"""Says whether the process that an opening event names may still be at work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +130,10 @@ class Page:
     """Pass as ``before`` for the next page; None at the end."""
 
 
-def build_record(rows: Sequence[EventView], personal: Mapping[str, str], *, alive: bool) -> Record:
+def build_record(rows: Sequence[EventView], personal: Mapping[str, str], alive: Alive) -> Record:
     """Assemble a record from its events (in order) and its personal texts by commitment.
 
-    ``alive``: whether the process that asked may still be at work; a record in progress whose
-    process is gone is shown as interrupted.
+    A record in progress whose process is not ``alive`` is shown as interrupted.
 
     Raises :class:`AuditError` for events that are not as guardrail writes them.
     """
@@ -140,7 +143,7 @@ def build_record(rows: Sequence[EventView], personal: Mapping[str, str], *, aliv
         raise _unreadable(rows[0].seq) from error
 
 
-def _build(rows: Sequence[EventView], personal: Mapping[str, str], alive: bool) -> Record:
+def _build(rows: Sequence[EventView], personal: Mapping[str, str], alive: Alive) -> Record:
     opening = rows[0].body
     data = opening.get("data", {})
     digests = {n: d for row in reversed(rows) for n, d in row.body.get("personal", {}).items()}
@@ -148,7 +151,7 @@ def _build(rows: Sequence[EventView], personal: Mapping[str, str], alive: bool) 
     state = next(
         (STATE_OF[row.type] for row in reversed(rows) if row.type in STATE_OF), State.IN_PROGRESS
     )
-    if state is State.IN_PROGRESS and not alive:
+    if state is State.IN_PROGRESS and not alive(opening):
         state = State.INTERRUPTED
     return Record(
         record_id=UUID(opening["record"]),

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import (
     Connection,
@@ -226,7 +227,7 @@ def _versions() -> list[Path]:
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise ConfigurationError("The audit store's URL cannot be read.", hint=_URLS) from error
     if parsed.drivername not in _DRIVERS:
         raise ConfigurationError(
@@ -240,6 +241,9 @@ def _parse(url: str) -> URL:
 
 def _make_engine(url: URL) -> Engine:
     sqlite = url.get_backend_name() == "sqlite"
+    if sqlite and _is_on_read_only_media(Path(url.database or "")):
+        name = f"file:{quote(url.database or '')}"
+        url = url.set(database=name, query={"immutable": "1", "mode": "ro", "uri": "true"})
     options: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
     if not sqlite:
         options = {
@@ -260,6 +264,14 @@ def _make_engine(url: URL) -> Engine:
     return engine
 
 
+def _is_on_read_only_media(file: Path) -> bool:
+    """Whether a whole SQLite file lies where nobody can write, so that it may be read as it is.
+    (With a write-ahead log beside it, reading it as it is would miss the newest commits.)"""
+    log = Path(f"{file}-wal")
+    writable = os.access(file.parent, os.W_OK)
+    return file.is_file() and not writable and not (log.exists() and log.stat().st_size)
+
+
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours: see _begin_sqlite
     cursor = connection.cursor()
@@ -268,6 +280,12 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     for pragma in ("synchronous=FULL", "secure_delete=ON", "recursive_triggers=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+    # SQLite's own lower() knows ASCII only, and texts are searched whatever their case.
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _use_wal(cursor: Any) -> None:
@@ -279,6 +297,8 @@ def _use_wal(cursor: Any) -> None:
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
+            if "readonly" in str(error):
+                return  # it can be read all the same
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from guardrail.audit import triggers
 from guardrail.audit.store import Store
 from guardrail.audit.tables import SCHEMA_REVISION
 from guardrail.cli.output import Output
@@ -55,6 +56,13 @@ def check(output: Output, /) -> None:
             f"There is no audit store at {store.display} yet.", hint="Run: guardrail db upgrade"
         )
     store.require_current()
+    with store.read() as connection:
+        faults = triggers.faults(connection)
+    if faults:
+        raise AuditError(
+            f"The audit store does not protect its evidence: {faults[0]}.",
+            hint="See whether anything was changed: guardrail audit verify",
+        )
     output.data({"ok": True, "revision": SCHEMA_REVISION})
     output.line("The store fits.")
 

@@ -139,8 +139,10 @@ class Behind:
         """Run one statement and return its rows."""
         if self.dialect == "postgresql":
             sql = sql.replace("%", "%%").replace("?", "%s") if parameters else sql
-        cursor = self.connection.execute(sql, parameters or None) if parameters else (
-            self.connection.execute(sql)
+        cursor = (
+            self.connection.execute(sql, parameters or None)
+            if parameters
+            else (self.connection.execute(sql))
         )
         return list(cursor.fetchall()) if cursor.description else []
 

@@ -1,0 +1,107 @@
+"""The migrations, up, on both databases; and what the code says about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from guardrail import resources
+from guardrail.audit import AuditLog, triggers
+from guardrail.audit.store import Store
+from guardrail.audit.tables import SCHEMA_REVISION, VERSION_TABLE, Base
+from tests.audit.conftest import PARAMS
+
+
+@pytest.fixture(params=PARAMS)
+def blank(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """A store without tables, on each database in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'blank.db'}"
+    return request.getfixturevalue("empty_database")
+
+
+def revisions() -> list[str]:
+    """Every revision, oldest first."""
+    scripts = ScriptDirectory.from_config(Store("sqlite:///x.db").alembic())
+    return [script.revision for script in scripts.walk_revisions()][::-1]
+
+
+def test_the_code_and_the_migrations_agree() -> None:
+    assert revisions()[-1] == SCHEMA_REVISION
+
+
+def test_file_names_start_with_their_revision() -> None:
+    """Whether a store is newer is told by the file names, without Alembic."""
+    files = sorted((resources.migrations_dir() / "versions").glob("*.py"))
+    assert [file.name.split("_")[0] for file in files] == revisions()
+
+
+def test_upgrading_makes_what_the_models_describe(blank: str) -> None:
+    store = Store(blank)
+    store.create_file()
+    assert store.revision() is None
+    store.upgrade()
+    assert store.revision() == SCHEMA_REVISION
+    with store.read() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"version_table": VERSION_TABLE, "compare_type": True}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+        assert triggers.faults(connection) == []
+    store.close()
+
+
+def test_upgrading_twice_changes_nothing(blank: str) -> None:
+    store = Store(blank)
+    store.create_file()
+    store.upgrade()
+    store.upgrade()
+    store.require_current()
+    store.close()
+    with AuditLog.open(blank) as log:
+        assert log.verify().ok
+
+
+def test_a_migration_that_fails_leaves_nothing(blank: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from guardrail.errors import AuditError
+
+    store = Store(blank)
+    store.create_file()
+    real = triggers.statements
+
+    def broken(*arguments: Any) -> Any:
+        yield from list(real(*arguments))[:-1]
+        yield "CREATE NONSENSE"
+
+    monkeypatch.setattr(triggers, "statements", broken)
+    with pytest.raises(AuditError):
+        store.upgrade()
+    monkeypatch.undo()
+    assert store.revision() is None
+    store.upgrade()
+    store.require_current()
+    store.close()
+
+
+def test_evidence_is_never_migrated_backwards(blank: str) -> None:
+    store = Store(blank)
+    store.create_file()
+    store.upgrade()
+    with (
+        pytest.raises(NotImplementedError, match="restore a backup"),
+        store.write() as connection,
+    ):
+        command.downgrade(store.alembic(connection), "base")
+    store.require_current()
+    store.close()
+
+
+def test_the_version_table_is_our_own(url: str, behind: Any) -> None:
+    assert VERSION_TABLE == "guardrail_alembic_version"
+    assert behind.run(f"SELECT version_num FROM {VERSION_TABLE}") == [(SCHEMA_REVISION,)]
