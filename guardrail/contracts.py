@@ -290,6 +290,20 @@ class SignerInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeStamp:
+    """Whether an independent authority vouches for when a picture was signed."""
+
+    status: str
+    """``stamped``, or ``skipped`` where the authority was asked for and not had."""
+    authority: str
+    """Its host."""
+    time: str | None = None
+    """When, by the authority's clock; RFC 3339, UTC."""
+    reason: str | None = None
+    """Why it was skipped."""
+
+
+@dataclass(frozen=True, slots=True)
 class SignedImage:
     """A complete picture file with its Content Credentials embedded and verified."""
 
@@ -301,6 +315,8 @@ class SignedImage:
     """SHA-256 of mode, size and raw pixel bytes, independent of the encoding."""
     manifest_label: str
     signer: SignerInfo
+    time_stamp: TimeStamp | None = None
+    """None where no authority was to be asked."""
 
 
 @dataclass(frozen=True, slots=True)

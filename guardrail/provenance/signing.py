@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from guardrail.clock import Clock, utc_now
-from guardrail.contracts import ManifestFacts, SignedImage
+from guardrail.clock import Clock, rfc3339, utc_now
+from guardrail.contracts import ManifestFacts, SignedImage, TimeStamp
 from guardrail.errors import ProvenanceError
 from guardrail.provenance.encoding import encode, pixels_sha256, plain
 from guardrail.provenance.manifest import generated_manifest
 from guardrail.provenance.native import NativeSigner, Reading, read
 from guardrail.provenance.signers import Credential, Signer
+from guardrail.provenance.timestamps import Mode
+from guardrail.provenance.timestamps.service import Unavailable, stamp_file
 from guardrail.provenance.untrusted import rows, table, text
 from guardrail.provenance.vocabulary import GENERATION_LABEL
 from guardrail.provenance.wellformed import manifest_faults
@@ -49,8 +51,8 @@ class Provenance:
             facts, software_version=self._version, development=credential.info.development
         )
         refuse_faulty(definition)
-        content = native.sign(definition, media_type, encode(picture, media_type))
-        label = self._check(content, media_type, credential, facts)
+        signed = native.sign(definition, media_type, encode(picture, media_type))
+        content, label, stamp = self._finish(signed, media_type, credential, facts)
         return SignedImage(
             content=content,
             format=media_type,
@@ -58,6 +60,7 @@ class Provenance:
             pixels_sha256=pixels_sha256(picture),
             manifest_label=label,
             signer=credential.info,
+            time_stamp=stamp,
         )
 
     def _signing(self) -> tuple[Credential, NativeSigner]:
@@ -68,10 +71,36 @@ class Provenance:
             self._native = native
         return native
 
+    def _finish(
+        self, content: bytes, media_type: str, credential: Credential, facts: ManifestFacts
+    ) -> tuple[bytes, str, TimeStamp | None]:
+        """Return the file that may leave (time-stamped, where an authority is to be asked), the
+        label of its manifest, and how the time-stamp went."""
+        service = credential.time_stamps
+        if service is None or service.mode is Mode.OFF:
+            return content, self._check(content, media_type, credential, facts)[0], None
+        try:
+            stamped, moment = stamp_file(content, media_type, service)
+            label, codes = self._check(stamped, media_type, credential, facts)
+            # c2pa-rs only informs about a time-stamp that does not hold.
+            wanted = "timeStamp.trusted" if service.anchors else "timeStamp.validated"
+            if wanted not in codes:
+                raise Unavailable(f"{service.host}: the time-stamp does not hold ({wanted})")
+            return stamped, label, TimeStamp("stamped", service.host, rfc3339(moment))
+        except Unavailable as error:
+            if service.mode is Mode.REQUIRED:
+                raise ProvenanceError(
+                    f"The picture could not be time-stamped: {error}.",
+                    hint="Its signer requires a time-stamp; try again, or name another authority.",
+                ) from error
+            skipped = TimeStamp("skipped", service.host, reason=str(error))
+        return content, self._check(content, media_type, credential, facts)[0], skipped
+
     def _check(
         self, content: bytes, media_type: str, credential: Credential, facts: ManifestFacts
-    ) -> str:
-        """Read the signed file back as a stranger would; return its manifest's label."""
+    ) -> tuple[str, frozenset[str]]:
+        """Read the signed file back as a stranger would; return its manifest's label and the
+        codes of what succeeded."""
         reading = read(content, media_type, credential.anchors_pem)
         if not isinstance(reading, Reading) or reading.state != "Trusted":
             raise ProvenanceError(
@@ -83,7 +112,7 @@ class Provenance:
         claims = [a for a in rows(manifest.get("assertions")) if a.get("label") == GENERATION_LABEL]
         if [table(c.get("data")).get("recordId") for c in claims] != [str(facts.record_id)]:
             raise ProvenanceError("The signed picture does not name the record it was made for.")
-        return label
+        return label, frozenset(_codes(reading, "success"))
 
 
 def refuse_faulty(definition: dict[str, Any]) -> None:
@@ -97,6 +126,9 @@ def refuse_faulty(definition: dict[str, Any]) -> None:
 def _reasons(reading: object) -> str:
     if not isinstance(reading, Reading):
         return "it carries no credentials"
+    return ", ".join(_codes(reading, "failure")) or reading.state
+
+
+def _codes(reading: Reading, outcome: str) -> list[str]:
     results = table(table(reading.store.get("validation_results")).get("activeManifest"))
-    codes = [text(entry.get("code")) or "?" for entry in rows(results.get("failure"))]
-    return ", ".join(codes) or reading.state
+    return [text(entry.get("code")) or "?" for entry in rows(results.get(outcome))]

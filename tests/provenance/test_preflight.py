@@ -93,7 +93,7 @@ def signs(issued: Issued, folder: Path) -> bool:
     folder = issued.write(folder)
     (folder / "chain.pem").write_text(pem(*(issued.chain[:-1] or issued.chain)))
     stage = Provenance(
-        PemSigner(folder / "chain.pem", folder / "key.pem", anchors=folder / "root.pem")
+        PemSigner(folder / "chain.pem", folder / "key.pem", root=folder / "root.pem")
     )
     try:
         stage.sign(Image.new("RGB", (8, 8)), make_facts(), "image/png")
@@ -185,7 +185,7 @@ class TestProfile:
 class TestCheckup:
     def signer(self, issued: Issued, folder: Path) -> PemSigner:
         issued.write(folder)
-        return PemSigner(folder / "chain.pem", folder / "key.pem", anchors=folder / "root.pem")
+        return PemSigner(folder / "chain.pem", folder / "key.pem", root=folder / "root.pem")
 
     def test_a_good_signer_is_tried(self, tmp_path: Path) -> None:
         outcome = check_signer(self.signer(issue(), tmp_path / "x"))

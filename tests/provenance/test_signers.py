@@ -38,7 +38,7 @@ def signer_file(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize("kind", ["image/png", "image/jpeg", "image/webp"])
 def test_every_algorithm_signs_every_format(algorithm: str, kind: str, tmp_path: Path) -> None:
     folder = issue(KEYS[algorithm]()).write(tmp_path / "k")
-    signer = PemSigner(folder / "chain.pem", folder / "key.pem", anchors=folder / "root.pem")
+    signer = PemSigner(folder / "chain.pem", folder / "key.pem", root=folder / "root.pem")
     found = signs(signer, kind)
     assert found.trusted
     assert not found.development
@@ -184,7 +184,7 @@ class TestRotation:
     def test_a_replaced_key_signs_the_next_picture(self, tmp_path: Path) -> None:
         folder = issue().write(tmp_path / "k")
         stage = Provenance(
-            PemSigner(folder / "chain.pem", folder / "key.pem", anchors=folder / "root.pem")
+            PemSigner(folder / "chain.pem", folder / "key.pem", root=folder / "root.pem")
         )
         first = stage.sign(make_picture(), make_facts(), "image/png")
         issued = issue()
@@ -233,7 +233,7 @@ class TestCallback:
         issued.write(folder / "k")
         chain, root = folder / "k" / "chain.pem", folder / "k" / "root.pem"
         return CallbackSigner(chain, lambda _algorithm: sign or cose_signature(issued.key),
-                              anchors=root)  # fmt: skip
+                              root=root)  # fmt: skip
 
     @pytest.mark.parametrize("algorithm", KEYS)
     def test_anything_that_signs_bytes_is_a_signer(self, tmp_path: Path, algorithm: str) -> None:
@@ -272,9 +272,7 @@ class TestCallback:
             connections.append(algorithm)
             return cose_signature(issued.key)
 
-        stage = Provenance(
-            CallbackSigner(folder / "chain.pem", connect, anchors=folder / "root.pem")
-        )
+        stage = Provenance(CallbackSigner(folder / "chain.pem", connect, root=folder / "root.pem"))
         assert stage.signer.info.algorithm == "ES256"
         assert connections == []
         for _ in range(3):

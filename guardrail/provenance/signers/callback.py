@@ -24,7 +24,8 @@ from guardrail.provenance.signers.keys import (
     describe,
     raw_signature,
 )
-from guardrail.provenance.signers.pem import file_versions, read_certificates
+from guardrail.provenance.signers.pem import anchors_pem, file_versions, read_certificates
+from guardrail.provenance.timestamps import TimeStampService
 
 Sign = Callable[[bytes], bytes]
 """Returns a signature over the bytes (not over a digest of them)."""
@@ -44,8 +45,9 @@ class CallbackSigner:
     certificates: Path
     connect: Connect
     kind: str = "callback"
-    anchors: Path | None = None
+    root: Path | None = None
     """What verifies the chain. Default: the chain's last certificate."""
+    time_stamps: TimeStampService | None = field(default=None, repr=False)
     _loaded: tuple[tuple[int, ...], Credential] | None = field(default=None, repr=False)
 
     @property
@@ -56,6 +58,10 @@ class CallbackSigner:
     def chain(self) -> str:
         """Return the certificates. Raises :class:`ProvenanceError`."""
         return pem(*read_certificates(self.certificates))
+
+    def anchors(self) -> str:
+        """Return what verifies the pictures. Raises :class:`ProvenanceError`."""
+        return anchors_pem(self.root, read_certificates(self.certificates), self.time_stamps)
 
     def credential(self) -> Credential:
         """Return the chain and the way to the key. A chain that is replaced is read again.
@@ -71,12 +77,12 @@ class CallbackSigner:
 
     def _load(self) -> Credential:
         chain = read_certificates(self.certificates)
-        anchors = read_certificates(self.anchors) if self.anchors else chain[-1:]
         return Credential(
             info=describe(self.kind, chain[0]),
             chain_pem=pem(*chain),
-            anchors_pem=pem(*anchors),
+            anchors_pem=anchors_pem(self.root, chain, self.time_stamps),
             sign=_PerProcess(self.connect, chain[0]),
+            time_stamps=self.time_stamps,
         )
 
 

@@ -61,6 +61,10 @@ class DevelopmentSigner:
         """Return leaf and issuer. Makes the chain on first use."""
         return self.credential().chain_pem
 
+    def anchors(self) -> str:
+        """Return the root. Makes the chain on first use."""
+        return self.credential().anchors_pem
+
     def credential(self) -> Credential:
         """Return the current leaf, made or issued again where needed.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from guardrail.contracts import SignerInfo
+from guardrail.provenance.timestamps import TimeStampService
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Credential:
     sign: Callable[[bytes], bytes] = field(repr=False)
     """Return the signature over the bytes in the form COSE wants (RFC 9053): ``r || s`` for
     ECDSA, PSS with a salt of the digest's length, plain Ed25519. Thread-safe."""
+    time_stamps: TimeStampService | None = field(default=None, repr=False)
+    """The authority that vouches for when it was signed; ``anchors_pem`` verifies it too."""
 
 
 @runtime_checkable
@@ -43,6 +46,12 @@ class Signer(Protocol):
 
     def chain(self) -> str:
         """Return the certificates that would be used, PEM, without touching the key.
+
+        Raises :class:`~guardrail.errors.ProvenanceError`.
+        """
+
+    def anchors(self) -> str:
+        """Return what verifies the pictures signed now, PEM, without touching the key.
 
         Raises :class:`~guardrail.errors.ProvenanceError`.
         """

@@ -13,9 +13,9 @@ from guardrail.errors import ConfigurationError
 from guardrail.plugins import load_plugins
 from guardrail.provenance.signers.callback import CallbackSigner, Connect
 from guardrail.provenance.signers.development import DevelopmentSigner
+from guardrail.provenance.signers.fields import Fields
 from guardrail.provenance.signers.interface import Signer
 from guardrail.provenance.signers.kms import AwsKey, AzureKey, GcpKey
-from guardrail.provenance.signers.passphrase import Passphrase
 from guardrail.provenance.signers.pem import PemSigner
 from guardrail.provenance.signers.pkcs11 import Pkcs11Key
 
@@ -71,7 +71,8 @@ def _pem(path: Path, settings: Mapping[str, Any]) -> Signer:
         certificates=fields.file("certificates"),
         key=fields.file("key"),
         passphrase=fields.secret("passphrase"),
-        anchors=fields.optional_file("anchors"),
+        root=fields.optional_file("anchors"),
+        time_stamps=fields.time_stamps(),
     )
 
 
@@ -102,58 +103,15 @@ def _azure(path: Path, settings: Mapping[str, Any]) -> Signer:
 
 def _callback(fields: Fields, kind: str, connect: Connect) -> Signer:
     return CallbackSigner(
-        fields.file("certificates"), connect, kind, fields.optional_file("anchors")
+        certificates=fields.file("certificates"),
+        connect=connect,
+        kind=kind,
+        root=fields.optional_file("anchors"),
+        time_stamps=fields.time_stamps(),
     )
 
 
-class Fields:
-    """The settings of a signer file, checked as they are taken. Paths are relative to it."""
-
-    def __init__(self, path: Path, settings: Mapping[str, Any], known: set[str]) -> None:
-        self._path, self._settings = path, settings
-        for name in settings:
-            if name not in known:
-                raise ConfigurationError(
-                    f"{path}: unknown setting {name!r}.",
-                    hint=f"Known settings: kind, {', '.join(sorted(known))}.",
-                )
-
-    def text(self, name: str) -> str:
-        """Return a setting that must be text."""
-        value = self._settings.get(name)
-        if not isinstance(value, str) or not value:
-            raise ConfigurationError(f"{self._path}: {name!r} is missing or is not text.")
-        return value
-
-    def file(self, name: str) -> Path:
-        """Return the path of a file that must exist."""
-        path = self._path.parent / Path(self.text(name)).expanduser()
-        if not path.is_file():
-            raise ConfigurationError(f"{self._path}: {name!r} names {path}, which does not exist.")
-        return path
-
-    def optional_file(self, name: str) -> Path | None:
-        """Return the path of a file that must exist if it is named."""
-        return self.file(name) if name in self._settings else None
-
-    def secret(self, name: str) -> Passphrase | None:
-        """Return where a passphrase or PIN is: ``{env: NAME}`` or ``{file: PATH}``."""
-        value = self._settings.get(name)
-        if value is None:
-            return None
-        if isinstance(value, dict) and len(value) == 1:
-            if isinstance(value.get("env"), str):
-                return Passphrase(variable=value["env"], word=name)
-            if isinstance(value.get("file"), str):
-                file = self._path.parent / Path(value["file"]).expanduser()
-                return Passphrase(file=file, word=name)
-        raise ConfigurationError(
-            f"{self._path}: {name!r} must say where the {name} is, not what it is.",
-            hint=f"Write {name}: {{env: NAME}} or {name}: {{file: PATH}}.",
-        )
-
-
-_CHAIN = ("certificates", "anchors")
+_CHAIN = ("certificates", "anchors", "timestamp")
 _KINDS: dict[str, Callable[[Path, Mapping[str, Any]], Signer]] = {
     "pem": _pem,
     "pkcs11": _pkcs11,

@@ -24,6 +24,7 @@ from guardrail.provenance.signers.keys import (
     unusable,
 )
 from guardrail.provenance.signers.passphrase import Passphrase
+from guardrail.provenance.timestamps import TimeStampService
 
 
 @dataclass(slots=True)
@@ -37,8 +38,9 @@ class PemSigner:
     certificates: Path
     key: Path
     passphrase: Passphrase | None = field(default=None, repr=False)
-    anchors: Path | None = None
+    root: Path | None = None
     """What verifies the chain. Default: the chain's last certificate."""
+    time_stamps: TimeStampService | None = field(default=None, repr=False)
     _loaded: tuple[tuple[int, ...], Credential] | None = field(default=None, repr=False)
 
     @property
@@ -49,6 +51,10 @@ class PemSigner:
     def chain(self) -> str:
         """Return the certificates. Raises :class:`ProvenanceError`."""
         return pem(*read_certificates(self.certificates))
+
+    def anchors(self) -> str:
+        """Return what verifies the pictures. Raises :class:`ProvenanceError`."""
+        return anchors_pem(self.root, read_certificates(self.certificates), self.time_stamps)
 
     def credential(self) -> Credential:
         """Return key and chain. Raises :class:`ProvenanceError` naming the file at fault."""
@@ -75,13 +81,25 @@ class PemSigner:
                 f"{self.certificates}.",
                 hint="Put the signing certificate first; `guardrail keys check` says more.",
             )
-        anchors = read_certificates(self.anchors) if self.anchors else chain[-1:]
         return Credential(
             info=describe("pem", chain[0]),
             chain_pem=pem(*chain),
-            anchors_pem=pem(*anchors),
+            anchors_pem=anchors_pem(self.root, chain, self.time_stamps),
             sign=cose_signature(key),
+            time_stamps=self.time_stamps,
         )
+
+
+def anchors_pem(
+    root: Path | None, chain: list[x509.Certificate], stamps: TimeStampService | None
+) -> str:
+    """Return what verifies a chain (its root, or else its last certificate) and its time-stamps.
+
+    Raises :class:`ProvenanceError`.
+    """
+    anchors = read_certificates(root) if root else chain[-1:]
+    stamping = read_certificates(stamps.anchors) if stamps and stamps.anchors else []
+    return pem(*anchors, *stamping)
 
 
 def file_versions(*paths: Path) -> tuple[int, ...]:
