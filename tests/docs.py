@@ -16,6 +16,8 @@ import click
 
 from guardrail.cli.root import COMMANDS, cli
 from guardrail.errors import ExitCode
+from guardrail.policy.rules import CHECKS
+from guardrail.policy.schema import schema_text
 from guardrail.settings import ENV_PREFIX, NAMES, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,7 +76,16 @@ def settings_reference() -> str:
     return "\n".join(lines) + "\n"
 
 
-WRITTEN = {"docs/cli.md": cli_reference, "docs/settings.md": settings_reference}
+def policy_schema() -> str:
+    """Return the JSON Schema of policy documents with the checks that come with guardrail."""
+    return schema_text(CHECKS)
+
+
+WRITTEN = {
+    "docs/cli.md": cli_reference,
+    "docs/settings.md": settings_reference,
+    "policies/schema.json": policy_schema,
+}
 
 
 def exit_code_rows(text: str) -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""``guardrail policy``: validate, show and test policy documents."""
+"""``guardrail policy``: the group, and validating, showing and testing documents."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from guardrail.cli.output import Output
+from guardrail.cli.policy_reading import diff, explain, new, schema
 from guardrail.contracts import as_json
 from guardrail.errors import ExitCode, PolicyError, VerificationFailed
 from guardrail.policy import Policy, load_policy
@@ -23,7 +24,11 @@ from guardrail.provided import PROVIDED
 
 @click.group()
 def policy() -> None:
-    """Validate, show and test policy documents."""
+    """Write, test, compare and roll out policy documents."""
+
+
+for command in (new, explain, diff, schema):
+    policy.add_command(command)
 
 
 @policy.command()

@@ -17,9 +17,10 @@ COMMANDS = {
     "verify": "Verify the Content Credentials of a picture.",
     "show": "Show the recipe, the decision and the signature of a picture.",
     "rerun": "Generate a recorded picture again and compare the pixels.",
-    "policy": "Validate, show and test policy documents.",
+    "policy": "Write, test, compare and roll out policy documents.",
     "audit": "Query and verify the record.",
     "keys": "Make, show and check signing keys and certificates.",
+    "trust": "List and update whose signatures are trusted.",
     "db": "Create and migrate the audit store.",
     "doctor": "Say what works here, what would fail and how to mend it.",
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from guardrail import resources
 from guardrail.cli import cli
 from guardrail.cli.errors import run
 from guardrail.policy import load_policy
@@ -144,3 +145,97 @@ def test_every_bundled_policy_can_be_tested_at_once(guardrail: Any) -> None:
     assert code == 0
     assert "core: " in out
     assert "default: " in out
+
+
+class TestExplain:
+    def test_tells_readings_rules_places_and_times(self, guardrail: Any) -> None:
+        code, out, _ = guardrail("policy", "explain", "a photo of T4ylor Swift")
+        assert code == 0
+        assert "read  prompt plain: aphotooft4ylorswift" in out
+        assert "read  prompt leet: aphotooftaylorswift" in out
+        assert "rule  core.intimate (intimate) nothing found in" in out
+        assert "REAL_PERSON_NAMED  prompt 11-23, matched 'Taylor Swift', in the view leet" in out
+        assert "did not run: it looks at pictures (output)" in out
+        assert "block  by default" in out
+
+    def test_as_data(self, guardrail: Any, document: Path) -> None:
+        found = guardrail("policy", "explain", "a kite", "--policy", document, "--format", "json")
+        told = json.loads(found[1])
+        assert told["decision"]["verdict"] == "block"
+        assert [r["rule_id"] for r in told["rules"]] == ["core.intimate", "mine.kite", "mine.boat"]
+        assert all(r["milliseconds"] >= 0 for r in told["rules"])
+
+    def test_rules_that_did_not_run_say_why(self, guardrail: Any, document: Path) -> None:
+        document.write_text(
+            HEAD
+            + RULES.replace("with: {phrases: [kite]}", "with: {phrases: [kite]}, mode: off")
+            .replace("with: {phrases: [boat]}", "with: {phrases: [boat]}, when: actor == 'ann'"),
+            "utf-8",
+        )  # fmt: skip
+        code, out, _ = guardrail("policy", "explain", "a kite", "--policy", document)
+        assert code == 0
+        assert "mine.kite (phrases) did not run: it is off" in out
+        assert "mine.boat (phrases) did not run: its 'when' does not hold" in out
+        assert "the model gets: a kite" in out
+
+    def test_a_prompt_that_no_rule_sees(self, guardrail: Any) -> None:
+        _, out, _ = guardrail("policy", "explain", "x" * 3000)
+        assert "did not run: the request was refused before any rule ran" in out
+        assert "PROMPT_TOO_LONG" in out
+
+
+class TestDiff:
+    def test_tells_each_change_and_its_direction(self, guardrail: Any, document: Path) -> None:
+        other = document.with_name("other.yaml")
+        other.write_text(
+            HEAD + RULES.replace("review", "block").replace("[kite]", "[kite, drone]"), "utf-8"
+        )
+        code, out, err = guardrail("policy", "diff", document, other)
+        assert code == 0
+        assert "tighter  rule mine.boat action: review -> block" in out
+        assert 'tighter  rule mine.kite with.phrases: added ["drone"]' in out
+        assert err.startswith("2 tighter")
+        code, out, _ = guardrail("policy", "diff", other, document, "--format", "json")
+        assert {c["direction"] for c in json.loads(out)["changes"]} == {"looser"}
+
+    def test_the_same_meaning_is_no_change(self, guardrail: Any, document: Path) -> None:
+        other = document.with_name("other.yaml")
+        other.write_text("# a comment\n" + HEAD + RULES, "utf-8")
+        assert guardrail("policy", "diff", document, other)[2].startswith("no change")
+
+
+class TestNew:
+    @pytest.mark.parametrize("kind", [[], ["--overlay"]], ids=["policy", "overlay"])
+    def test_what_it_writes_passes_its_own_tests(
+        self, guardrail: Any, tmp_path: Path, kind: list[str]
+    ) -> None:
+        path = tmp_path / "acme.yaml"
+        code, out, err = guardrail("policy", "new", "acme", "-o", path, *kind)
+        assert (code, out) == (0, f"{path}\n")
+        assert "guardrail policy test" in err
+        assert guardrail("policy", "test", path, "--min-coverage", "100")[0] == 0
+        schema = path.read_text("utf-8").splitlines()[0].removeprefix("# yaml-language-server: ")
+        assert Path(schema.removeprefix("$schema=")).is_file()
+
+    def test_it_can_extend_a_document(self, guardrail: Any, tmp_path: Path) -> None:
+        guardrail("policy", "new", "acme", "-o", tmp_path / "acme.yaml")
+        team = tmp_path / "teams" / "team.yaml"
+        team.parent.mkdir()
+        extends = ["--extends", tmp_path / "acme.yaml"]
+        assert guardrail("policy", "new", "team", "-o", team, *extends)[0] == 0
+        assert "extends: [../acme.yaml]" in team.read_text("utf-8")
+        assert guardrail("policy", "validate", team)[0] == 0
+
+    def test_nothing_is_overwritten(self, guardrail: Any, document: Path) -> None:
+        before = document.read_text("utf-8")
+        code, _, err = guardrail("policy", "new", "mine", "-o", document)
+        assert code == 2
+        assert "exists already" in err
+        assert document.read_text("utf-8") == before
+        assert guardrail("policy", "new", "Not A Name", "-o", "x.yaml")[0] == 2
+
+
+def test_schema_prints_what_is_bundled(guardrail: Any) -> None:
+    code, out, _ = guardrail("policy", "schema")
+    assert code == 0
+    assert out == (resources.policies_dir() / "schema.json").read_text("utf-8")
