@@ -1,9 +1,10 @@
-"""Does a picture agree with the audit record? Shared by ``guardrail verify`` and ``show``."""
+"""What is trusted here, and does a picture agree with the audit record? Shared by ``guardrail
+verify`` and ``show``."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from guardrail.audit import AuditLog, Record
     from guardrail.provenance import Verification
+    from guardrail.settings import Settings
 
 
 class RecordMatch(StrEnum):
@@ -66,6 +68,21 @@ def existing_store(url: str) -> Iterator[AuditLog | None]:
 
     with Log.open(url, migrate=False) as log:
         yield log
+
+
+def trusted_here(settings: Settings, files: Iterable[Path] = ()) -> str | None:
+    """Return what is trusted under these settings, in PEM; makes nothing.
+
+    Raises :class:`~guardrail.errors.GuardrailError` naming a file that cannot be used.
+    """
+    from guardrail.provenance import load_signer  # noqa: PLC0415
+    from guardrail.provenance.signers.load import DEVELOPMENT  # noqa: PLC0415
+    from guardrail.provenance.trust import trust_anchors  # noqa: PLC0415
+
+    home, ours = settings.home_dir, None
+    if settings.signer != DEVELOPMENT:
+        ours = load_signer(settings.signer, home=home)
+    return trust_anchors(home, (settings.trust, *files), signer=ours)
 
 
 def compare(found: Verification, store: AuditLog | None) -> Comparison:

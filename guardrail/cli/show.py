@@ -10,7 +10,7 @@ from uuid import UUID
 
 import click
 
-from guardrail.cli.match import Comparison, compare, existing_store
+from guardrail.cli.match import Comparison, compare, existing_store, trusted_here
 from guardrail.cli.output import Output
 from guardrail.errors import ConfigurationError
 
@@ -64,10 +64,9 @@ def show(ctx: click.Context, /, record_or_file: str) -> None:
 
 def _show_file(output: Output, path: Path) -> None:
     from guardrail.provenance import verify  # noqa: PLC0415
-    from guardrail.provenance.trust import trust_anchors  # noqa: PLC0415
 
     settings = output.settings
-    found = verify(path, anchors=trust_anchors(settings.home_dir, (settings.trust,)))
+    found = verify(path, anchors=trusted_here(settings))
     with existing_store(settings.audit_url) as store:
         compared = compare(found, store)
     recipe = _recipe(found, compared.record)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guardrail.cli.match import RecordMatch, compare, existing_store
+from guardrail.cli.match import RecordMatch, compare, existing_store, trusted_here
 from guardrail.cli.output import Output
 from guardrail.errors import VerificationFailed
 
@@ -42,14 +42,14 @@ def verify(
 ) -> None:
     """Verify the Content Credentials of FILES, ours or anybody's.
 
-    Trusted are the development chain of this home, the file named by the setting 'trust', and
-    --anchors. Exit code 5 unless every file is trusted and agrees with its audit record.
+    Trusted are the C2PA trust lists, the development chain of this home, the anchors of the
+    setting 'signer', the file named by the setting 'trust', and --anchors. Exit code 5 unless
+    every file is trusted and agrees with its audit record.
     """
     from guardrail.provenance import verify as verify_file  # noqa: PLC0415
-    from guardrail.provenance.trust import trust_anchors  # noqa: PLC0415
 
     settings = output.settings
-    trusted = trust_anchors(settings.home_dir, (settings.trust, *anchors))
+    trusted = trusted_here(settings, anchors)
     rows, failed = [], 0
     with existing_store(settings.audit_url) as store:
         for path in files:

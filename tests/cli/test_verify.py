@@ -24,6 +24,7 @@ from guardrail.contracts import (
 )
 from guardrail.identifiers import new_id
 from guardrail.provenance import Provenance, load_signer, verify
+from tests.provenance.authority import issue
 from tests.provenance.conftest import DATA, DECISION, MODEL, make_facts, make_picture
 
 Ran = tuple[int, str, str]
@@ -190,6 +191,22 @@ class TestAnchors:
         root = tmp_path / "theirs" / "development" / "root.pem"
         monkeypatch.setenv("GUARDRAIL_TRUST", str(root))
         assert guardrail("verify", path)[0] == 0
+
+    def test_the_anchors_of_our_own_signer_count(
+        self, guardrail: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = issue().write(tmp_path / "k")
+        signer = folder / "signer.yaml"
+        signer.write_text("kind: pem\ncertificates: chain.pem\nkey: key.pem\nanchors: root.pem\n")
+        path = tmp_path / "house.png"
+        made = Provenance(load_signer(signer, home=tmp_path))
+        path.write_bytes(made.sign(make_picture(), make_facts(), "image/png").content)
+        (folder / "key.pem").write_text("the key is not needed for verifying")
+        assert guardrail("verify", path)[0] == 5
+        monkeypatch.setenv("GUARDRAIL_SIGNER", str(signer))
+        code, out, _ = guardrail("verify", path)
+        assert code == 0
+        assert "development" not in out
 
     def test_a_file_without_anchors_is_exit_2(self, guardrail: Any, ours: Path) -> None:
         code, _, err = guardrail("verify", ours, "--anchors", ours)
