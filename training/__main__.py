@@ -18,6 +18,7 @@ STAGES = {
     "text": ("training.parser", "train"),
     "vae": ("training.vae", "train"),
     "latents": ("training.export", "encode_latents"),
+    "decoder": ("training.decoder", "train"),
     "unet": ("training.unet", "train"),
     "clip": ("training.clip", "train"),
     "probe": ("training.probe", "train"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
 
-from training import clip, data, parser, tokenizer, unet, vae
+from training import clip, data, decoder, parser, tokenizer, unet
 
 SHIPPED = Path(__file__).parent.parent / "guardrail" / "embedded"
 PARTS = ("vae", "text_encoder", "tokenizer", "unet", "scheduler")
@@ -33,21 +33,14 @@ def bake_normalisation(model: AutoencoderKL) -> AutoencoderKL:
     return model
 
 
-def trained_vae() -> AutoencoderKL:
-    """Return the trained autoencoder, its latents not yet normalised."""
-    autoencoder = vae.make()
-    autoencoder.load_state_dict(torch.load(vae.CHECKPOINT, weights_only=True)["model"])
-    return autoencoder.eval()
-
-
 def encode_latents() -> None:
     """Encode all training pictures with the trained autoencoder."""
-    unet.encode_latents(trained_vae())
+    unet.encode_latents(decoder.trained())
 
 
 def pipeline() -> StableDiffusionPipeline:
     """Return the pipeline of the averaged weights."""
-    autoencoder = trained_vae()
+    autoencoder = decoder.trained()
     trained = torch.load(unet.CHECKPOINT, weights_only=True)["average"]
     denoiser, text = unet.make(), parser.make()
     denoiser.load_state_dict(_part(trained, "unet."))

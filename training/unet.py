@@ -25,7 +25,7 @@ from training.scenes import Scene
 CHECKPOINT = data.WORK / "unet.pt"
 LATENTS = data.WORK / "latents.pt"
 BATCH = 32
-STEPS = 6000
+STEPS = 7500
 PEAK_LR = 1.2e-3
 TEXT_LR = 0.1
 """The text encoder's share of the learning rate: it can read already."""
@@ -156,7 +156,8 @@ class Trainer:
         alpha = self.alphas[steps].view(-1, 1, 1, 1)
         signal, spread = alpha.sqrt(), (1 - alpha).sqrt()
         wanted = signal * noise - spread * clean
-        guess = self.unet(signal * clean + spread * noise, steps, hidden).sample
+        with torch.autocast("cpu", dtype=torch.bfloat16):  # 1.8 times as fast with avx512_bf16
+            guess = self.unet(signal * clean + spread * noise, steps, hidden).sample.float()
         each = (guess - wanted).square().mean((1, 2, 3))
         ratio = (alpha / (1 - alpha).clamp_min(1e-8)).flatten()
         weight = ratio.clamp_max(5) / (ratio + 1)

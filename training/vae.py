@@ -150,7 +150,7 @@ def train(steps: int = STEPS) -> AutoencoderKL:
     vae = make()
     start_as_pass_through(vae, to_tensor(pictures[:32]))
     optimiser = torch.optim.AdamW(vae.parameters(), PEAK_LR, betas=(0.9, 0.99), weight_decay=0.0)
-    first = _resume(vae, optimiser)
+    first = resume(CHECKPOINT, vae, optimiser)
     began = time.time()
     for step in range(first, steps):
         for group in optimiser.param_groups:
@@ -167,20 +167,22 @@ def train(steps: int = STEPS) -> AutoencoderKL:
             l1 = float((output.detach() - target).abs().mean()) / 2
             print(f"vae {step} l1 {l1:.4f} {time.time() - began:.0f}s", flush=True)
         if step % 400 == 399 or step == steps - 1:
-            _save(CHECKPOINT, vae, optimiser, step + 1)
+            save(CHECKPOINT, vae, optimiser, step + 1)
     return vae.eval()
 
 
-def _resume(vae: AutoencoderKL, optimiser: torch.optim.Optimizer) -> int:
-    if not CHECKPOINT.exists():
+def resume(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+    """Load a checkpoint if there is one; return the step to go on from."""
+    if not path.exists():
         return 0
-    state = torch.load(CHECKPOINT, weights_only=True)
-    vae.load_state_dict(state["model"])
+    state = torch.load(path, weights_only=True)
+    model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
     return int(state["step"])
 
 
-def _save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: int) -> None:
+def save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: int) -> None:
+    """Write a checkpoint in one step."""
     partial = path.with_suffix(".partial")
     state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
     torch.save(state, partial)
