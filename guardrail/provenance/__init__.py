@@ -1,5 +1,6 @@
 """Pixels and facts become a signed file; a file becomes what it says and whether that holds."""
 
+from guardrail.provenance.confined import Limits
 from guardrail.provenance.encoding import pixels_sha256
 from guardrail.provenance.report import SignatureState, Verification
 from guardrail.provenance.rubric import RubricReport, check_rubric
@@ -9,6 +10,7 @@ from guardrail.provenance.verification import verify
 
 __all__ = [
     "Credential",
+    "Limits",
     "Provenance",
     "RubricReport",
     "SignatureState",

@@ -14,13 +14,15 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import c2pa
 
 from guardrail.errors import GuardrailError, ProvenanceError
-from guardrail.provenance.signers.interface import Credential
 from guardrail.provenance.vocabulary import INTENDED_PURPOSES
+
+if TYPE_CHECKING:
+    from guardrail.provenance.signers.interface import Credential
 
 _CONTEXTS = 16
 _BASE: dict[str, Any] = {
@@ -127,7 +129,7 @@ def read(
             )
     except c2pa.C2paError as error:
         return Unreadable(type(error).__name__.removeprefix("_C2pa"))
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         # An active manifest that failed to load surfaces as a KeyError (c2pa-python 0.38).
         return Unreadable("Manifest")
 

@@ -197,7 +197,7 @@ def _distinguished(names: Mapping[str, Any]) -> str:
 def _crjson_manifest(crjson: str, label: str | None) -> Mapping[str, Any]:
     try:
         manifests = rows(table(json.loads(crjson)).get("manifests"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return next((m for m in manifests if m.get("label") == label), {})
 

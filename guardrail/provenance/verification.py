@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
 from guardrail.errors import ConfigurationError
-from guardrail.provenance.encoding import pixels_sha256, plain
-from guardrail.provenance.native import Unreadable, read
+from guardrail.provenance.confined import Limits, parse_confined
+from guardrail.provenance.native import Unreadable, context
 from guardrail.provenance.reading import interpret
 from guardrail.provenance.report import Failure, SignatureState, Verification
 from guardrail.provenance.words import plain_words
@@ -28,8 +26,14 @@ _MAGIC = (
     (b"%PDF-", 0, "application/pdf"),
     (b"ftyp", 4, "video/mp4"),
 )
-_DECODED = ("PNG", "JPEG", "WEBP")
 
+_CODES = {
+    "NotSupported": "guardrail.unsupported",
+    "Limits": "guardrail.limits",
+    "Crashed": "guardrail.crashed",
+}
+_STATES = {"guardrail.unsupported": SignatureState.NONE}
+DEFAULT = Limits()
 _NO_CREDENTIALS = (
     "No Content Credentials. That proves nothing in either direction: they are lost whenever "
     "a picture is saved by software that does not know them."
@@ -37,7 +41,11 @@ _NO_CREDENTIALS = (
 
 
 def verify(
-    source: Path | bytes, *, anchors: str | None = None, media_type: str | None = None
+    source: Path | bytes,
+    *,
+    anchors: str | None = None,
+    media_type: str | None = None,
+    limits: Limits = DEFAULT,
 ) -> Verification:
     """Return what the credentials of a file say and whether they hold.
 
@@ -45,16 +53,23 @@ def verify(
     state is ``valid_untrusted``. The network is never used. Raises
     :class:`~guardrail.errors.ConfigurationError` when the file cannot be read or the anchors are
     not PEM; anything wrong *in* the file is a state, not an error.
+
+    The file is parsed in a child process under ``limits``, since it may have been made to do
+    harm; one that exceeds them is invalid.
     """
     content = source if isinstance(source, bytes) else _content(source)
+    media_type = media_type or sniff(content)
+    if anchors:
+        context(anchors)  # what is wrong with our own certificates is told here, not in the child
+    parsed = parse_confined(content, media_type, anchors, limits)
     facts = Verification(
         state=SignatureState.NONE,
         sentence=_NO_CREDENTIALS,
         sha256=hashlib.sha256(content).hexdigest(),
-        media_type=media_type or sniff(content),
-        pixels_sha256=_pixels(content),
+        media_type=media_type,
+        pixels_sha256=parsed.pixels_sha256,
     )
-    outcome = read(content, facts.media_type, anchors)
+    outcome = parsed.outcome
     if outcome is None:
         return facts
     if isinstance(outcome, Unreadable):
@@ -75,26 +90,13 @@ def _content(path: Path) -> bytes:
 
 
 def _unreadable(facts: Verification, outcome: Unreadable) -> Verification:
-    unsupported = facts.media_type is None or outcome.kind == "NotSupported"
-    code = "guardrail.unsupported" if unsupported else "guardrail.unparsable"
+    code = _CODES.get(outcome.kind, "guardrail.unparsable")
+    if facts.media_type is None and code == "guardrail.unparsable":
+        code = "guardrail.unsupported"
     sentence = plain_words(code)
     return replace(
         facts,
-        state=SignatureState.NONE if unsupported else SignatureState.INVALID,
+        state=_STATES.get(code, SignatureState.INVALID),
         sentence=sentence,
         failures=(Failure(code, sentence),),
     )
-
-
-def _pixels(content: bytes) -> str | None:
-    """Decode and hash the pixels; None for whatever is not a picture we decode."""
-    from PIL import Image  # noqa: PLC0415
-
-    try:
-        with warnings.catch_warnings():
-            # A picture of more than 89 million pixels: not decoded, whatever it claims to be.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=_DECODED) as image:
-                return pixels_sha256(plain(image))
-    except Exception:  # noqa: BLE001 (Pillow raises anything on damaged files; absence is the answer)
-        return None

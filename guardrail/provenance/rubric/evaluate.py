@@ -77,7 +77,7 @@ def evaluate_rubric(name: str, crjson: str | None) -> RubricReport:
     Raises :class:`~guardrail.errors.ConfigurationError` for a name that is not bundled.
     """
     rubric = load_rubric(name)
-    data = json.loads(crjson) if crjson else {}
+    data = _parsed(crjson)
     if not rows(table(data).get("manifests")):
         checks = tuple(
             RubricCheck(s.id, Outcome.FAIL, "The file carries no credentials.")
@@ -86,6 +86,13 @@ def evaluate_rubric(name: str, crjson: str | None) -> RubricReport:
     else:
         checks = tuple(_checks(rubric, data))
     return RubricReport(rubric.name, rubric.title, rubric.version, checks)
+
+
+def _parsed(crjson: str | None) -> Any:
+    try:
+        return json.loads(crjson) if crjson else {}
+    except (ValueError, RecursionError):
+        return {}
 
 
 def _checks(rubric: Rubric, data: Mapping[str, Any]) -> Iterator[RubricCheck]:
