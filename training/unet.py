@@ -25,7 +25,7 @@ from training.scenes import Scene
 CHECKPOINT = data.WORK / "unet.pt"
 LATENTS = data.WORK / "latents.pt"
 BATCH = 32
-STEPS = 7500
+STEPS = 9000
 PEAK_LR = 1.2e-3
 TEXT_LR = 0.1
 """The text encoder's share of the learning rate: it can read already."""
