@@ -81,11 +81,11 @@ def _masked(text: str) -> str:
 
 
 def _policy(settings: Settings, _clock: Clock) -> Iterator[Finding]:
+    from guardrail.activation import chosen_policy  # noqa: PLC0415
     from guardrail.contracts import Stage  # noqa: PLC0415
-    from guardrail.policy import load_policy  # noqa: PLC0415
     from guardrail.provided import PROVIDED  # noqa: PLC0415
 
-    policy = load_policy(settings.policy)
+    policy = chosen_policy(settings)
     policy.require(PROVIDED)
     images = len(policy.image_rules(Stage.OUTPUT))
     yield Finding(

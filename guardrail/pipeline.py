@@ -16,6 +16,7 @@ from typing import Any, NoReturn, Self, Unpack
 from uuid import UUID
 
 from guardrail._version import __version__
+from guardrail.activation import active_policy, named_policy
 from guardrail.audit import AuditLog
 from guardrail.backends import Backend, Progress, load_backend
 from guardrail.checks import Inspector
@@ -38,7 +39,7 @@ from guardrail.errors import (
     StageFailed,
 )
 from guardrail.files import publish, staged_path, write_durably
-from guardrail.policy import Policy, load_policy
+from guardrail.policy import Policy
 from guardrail.provenance import Provenance, Signer, load_signer
 from guardrail.provided import PROVIDED
 from guardrail.request import Options, build_request
@@ -85,7 +86,8 @@ class Pipeline:
         """Load everything a generation needs; what is None comes from the settings.
 
         ``model``: ``"embedded"``, a local directory, a hub id, or a built diffusers pipeline.
-        ``policy``: a bundled policy's name or a document's path. ``audit``: a SQLAlchemy URL or
+        ``policy``: a bundled policy's name, a document's path (``@DIGEST`` pins either), or
+        ``"active"`` for the version last activated in the store. ``audit``: a SQLAlchemy URL or
         a SQLite file. ``signer``: ``"development"`` or a signer file. Nothing is downloaded
         unless ``allow_download``.
 
@@ -97,10 +99,11 @@ class Pipeline:
             "audit": str(audit) if isinstance(audit, str | Path) else None,
         }
         settings = load_settings(overrides)
-        rules = policy if isinstance(policy, Policy) else load_policy(policy or settings.policy)
+        rules = named_policy(policy or settings.policy)
         log = (
             audit if isinstance(audit, AuditLog) else AuditLog.open(settings.audit_url, clock=clock)
         )
+        rules = rules or active_policy(log)
         key = (
             load_signer(signer or settings.signer, home=settings.home_dir, clock=clock)
             if signer is None or isinstance(signer, str | Path)
@@ -119,7 +122,8 @@ class Pipeline:
     def check(self, prompt: str, **options: Unpack[Options]) -> Decision:
         """Return what the policy says about a prompt. Records nothing and never raises for a
         refusal. Takes the arguments of :meth:`generate`."""
-        return self.policy.decide(build_request(prompt, options, self.backend.defaults))
+        request = build_request(prompt, options, self.backend.defaults)
+        return self.policy.decide(request, model=self.backend.identity)
 
     def generate(
         self,
@@ -145,7 +149,7 @@ class Pipeline:
         request = build_request(prompt, options, self.backend.defaults)
         run = Run(request, on_stage, media_type)
         with run.stage("policy"):
-            decision = run.outcome = self.policy.decide(request)
+            decision = run.outcome = self.policy.decide(request, model=self.backend.identity)
         if not decision.allowed:
             self._refuse(request, decision)
         with run.stage("record"):

@@ -87,7 +87,7 @@ def require_bit_exact(replay: Replay) -> None:
 def _replay(pipe: Pipeline, record: Record, reference: Image | None) -> Replay:
     recorded = record.reproduction or {}
     request = _request(record, recorded)
-    decision = pipe.policy.decide(request)
+    decision = pipe.policy.decide(request, model=pipe.backend.identity)
     if not decision.allowed:
         pipe.audit.refuse(request, decision)
         raise refusal(decision, request.record_ids[0])

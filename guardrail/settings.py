@@ -34,7 +34,8 @@ class Settings:
     audit: str | None = None
     """SQLAlchemy URL of the audit store, or a path to a SQLite file. Default: home/audit.db."""
     policy: str = "default"
-    """Name of a bundled policy, or path to a policy document."""
+    """Name of a bundled policy, path to a policy document, or ``active``: the version that
+    ``guardrail policy activate`` put in force. ``NAME@DIGEST`` pins a version."""
     model: str = "embedded"
     """``embedded``, a local directory or a hub id."""
     signer: str = "development"

@@ -32,9 +32,11 @@ CANCELLED = "generation.cancelled"
 INTERRUPTED = "generation.interrupted"
 RECOVERED = "generation.recovered"
 RERUN = "generation.rerun"
+POLICY_ACTIVATED = "policy.activated"
 
 EVENT_TYPES = frozenset(
     {REQUESTED, REFUSED, HELD, FAILED, RELEASED, CANCELLED, INTERRUPTED, RECOVERED, RERUN}
+    | {POLICY_ACTIVATED}
 )
 """Grammar ``subject.verb``, past tense. Never reused or renamed; a test pins them."""
 

@@ -14,6 +14,7 @@ from guardrail.audit import events as types
 from guardrail.audit import generation, queries
 from guardrail.audit.append import append
 from guardrail.audit.events import Event
+from guardrail.audit.policies import PolicyHistory
 from guardrail.audit.processes import may_be_alive
 from guardrail.audit.records import Filters, Page, Record, RecordNotFound
 from guardrail.audit.recovery import Recovered, sweep
@@ -77,6 +78,11 @@ class AuditLog:
     def url_display(self) -> str:
         """Where the store is, without a password."""
         return self._store.display
+
+    @property
+    def policies(self) -> PolicyHistory:
+        """The policy versions this store knows, and their activations."""
+        return PolicyHistory(self._store, self._clock)
 
     def store_policy(self, ref: PolicyRef, text: str) -> None:
         """Keep the full text of a policy version, once."""

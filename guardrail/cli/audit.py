@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import click
 
 from guardrail.audit import AuditLog, Filters, Record, RecordNotFound, State
+from guardrail.cli.moment import Moment
 from guardrail.cli.output import Output
-from guardrail.clock import parse_rfc3339, utc_now
 from guardrail.errors import VerificationFailed
 
 _COLOURS = {
@@ -21,31 +20,11 @@ _COLOURS = {
     State.FAILED: "red",
     State.INTERRUPTED: "yellow",
 }
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 @click.group()
 def audit() -> None:
     """Query and verify the record."""
-
-
-class Moment(click.ParamType[datetime]):
-    """RFC 3339, a date, or a time ago such as 30d, 12h, 90m."""
-
-    name = "TIME"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Return an aware ``datetime``."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            if value[:-1].isdecimal() and value[-1:] in _UNITS:
-                return utc_now() - timedelta(seconds=int(value[:-1]) * _UNITS[value[-1]])
-            return parse_rfc3339(f"{value}T00:00:00Z" if len(value) == 10 else value)
-        except (OverflowError, ValueError):
-            self.fail(f"{value!r} is no time: write 2026-11-23, 2026-11-23T20:16:35Z or 30d")
 
 
 def open_log(output: Output) -> AuditLog:

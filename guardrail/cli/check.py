@@ -10,11 +10,12 @@ from typing import Any, TextIO
 
 import click
 
+from guardrail.activation import chosen_policy
 from guardrail.cli.output import Output
 from guardrail.cli.refusals import explain
 from guardrail.contracts import Action, Decision, Mode, Verdict
 from guardrail.errors import ConfigurationError, ExitCode
-from guardrail.policy import Policy, load_policy
+from guardrail.policy import Policy
 from guardrail.policy.probe import probe
 
 _TEXT = (str, type(None))
@@ -58,9 +59,9 @@ def check(
     allow, 3 block, 4 review, 6 error. For a file it is 0, or 6 if a rule could not be evaluated.
     """
     if prompt is not None and file is None:
-        return _check_one(output, load_policy(output.settings.policy), prompt, fields)
+        return _check_one(output, chosen_policy(output.settings), prompt, fields)
     if file is not None and prompt is None:
-        return _check_file(output, load_policy(output.settings.policy), _read(file, jsonl), fields)
+        return _check_file(output, chosen_policy(output.settings), _read(file, jsonl), fields)
     raise click.UsageError("Give one PROMPT, or --file FILE (- for standard input).")
 
 

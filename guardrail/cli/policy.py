@@ -9,8 +9,10 @@ from typing import Any
 
 import click
 
+from guardrail.activation import chosen_policy
 from guardrail.cli.output import Output
 from guardrail.cli.policy_reading import diff, explain, new, schema
+from guardrail.cli.policy_rollout import activate, history, replay, shadow_report
 from guardrail.contracts import as_json
 from guardrail.errors import ExitCode, PolicyError, VerificationFailed
 from guardrail.policy import Policy, load_policy
@@ -27,7 +29,7 @@ def policy() -> None:
     """Write, test, compare and roll out policy documents."""
 
 
-for command in (new, explain, diff, schema):
+for command in (new, explain, diff, schema, activate, history, replay, shadow_report):
     policy.add_command(command)
 
 
@@ -59,7 +61,7 @@ def validate(output: Output, /, documents: tuple[str, ...]) -> int:
 @click.pass_obj
 def show(output: Output, /, document: str | None) -> None:
     """Show what a policy says with everything it extends, at its effective values."""
-    loaded = load_policy(document or output.settings.policy)
+    loaded = load_policy(document) if document else chosen_policy(output.settings)
     output.data({"policy": loaded.ref, "document": json.loads(loaded.text)})
     for line in _told(loaded):
         output.line(line)

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from guardrail import resources
+from guardrail.activation import chosen_policy
 from guardrail.cli.output import Output
 from guardrail.contracts import Finding
 from guardrail.errors import ConfigurationError
@@ -44,7 +45,7 @@ def explain(output: Output, /, prompt: str, **fields: Any) -> None:
 
     The exit code is 0 whatever the verdict: the explanation was given.
     """
-    told = explain_decision(load_policy(output.settings.policy), probe(prompt, **fields))
+    told = explain_decision(chosen_policy(output.settings), probe(prompt, **fields))
     output.data(told)
     for line, style in _told(told):
         output.line(line, **style)

@@ -46,9 +46,11 @@ def test_the_types_are_pinned() -> None:
         "generation.released",
         "generation.requested",
         "generation.rerun",
+        "policy.activated",
     }
     assert pinned <= events.EVENT_TYPES
     going_on = {"generation.recovered", "generation.requested", "generation.rerun"}
+    going_on |= {"policy.activated"}
     assert pinned - going_on == events.TERMINAL
     assert events.SCHEMA == "org.guardrail.event/1"
 
