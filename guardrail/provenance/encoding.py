@@ -27,8 +27,9 @@ _MAX_SIDE = {"image/png": 2**31 - 1, "image/jpeg": 65_500, "image/webp": 16_383}
 def pixels_sha256(image: Image) -> str:
     """Return the SHA-256 of mode, size and raw pixel bytes, hexadecimal: the same for every
     lossless encoding of the same picture."""
-    head = f"{image.mode} {image.width}x{image.height}\n".encode()
-    return hashlib.sha256(head + image.tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height}\n".encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()
 
 
 def plain(image: Image) -> Image:

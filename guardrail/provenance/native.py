@@ -109,11 +109,12 @@ class NativeSigner:
 
 
 def read(
-    content: bytes, media_type: str | None, anchors: str | None
+    content: bytes, media_type: str | None, anchors: str | None, *, crjson: bool = True
 ) -> Reading | Unreadable | None:
     """Return what a file says; None when it carries no manifest.
 
-    ``anchors`` (PEM) is what is trusted; without, nobody is.
+    ``anchors`` (PEM) is what is trusted; without, nobody is. ``crjson`` says whether that form is
+    wanted as well.
     """
     try:
         reader = c2pa.Reader.try_create(
@@ -125,7 +126,7 @@ def read(
             return Reading(
                 state=str(reader.get_validation_state()),
                 store=json.loads(reader.json()),
-                crjson=reader.crjson(),
+                crjson=reader.crjson() if crjson else "",
             )
     except c2pa.C2paError as error:
         return Unreadable(type(error).__name__.removeprefix("_C2pa"))

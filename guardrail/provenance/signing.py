@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from guardrail.clock import Clock, rfc3339, utc_now
 from guardrail.contracts import ManifestFacts, SignedImage, TimeStamp
 from guardrail.errors import ProvenanceError
+from guardrail.provenance.background import meanwhile
 from guardrail.provenance.encoding import encode, pixels_sha256, plain
 from guardrail.provenance.manifest import generated_manifest
 from guardrail.provenance.native import NativeSigner, Reading, read
@@ -51,13 +52,14 @@ class Provenance:
             facts, software_version=self._version, development=credential.info.development
         )
         refuse_faulty(definition)
+        pixels = meanwhile(lambda: pixels_sha256(picture), picture.width * picture.height * 3)
         signed = native.sign(definition, media_type, encode(picture, media_type))
         content, label, stamp = self._finish(signed, media_type, credential, facts)
         return SignedImage(
             content=content,
             format=media_type,
             sha256=hashlib.sha256(content).hexdigest(),
-            pixels_sha256=pixels_sha256(picture),
+            pixels_sha256=pixels(),
             manifest_label=label,
             signer=credential.info,
             time_stamp=stamp,
@@ -101,7 +103,7 @@ class Provenance:
     ) -> tuple[str, frozenset[str]]:
         """Read the signed file back as a stranger would; return its manifest's label and the
         codes of what succeeded."""
-        reading = read(content, media_type, credential.anchors_pem)
+        reading = read(content, media_type, credential.anchors_pem, crjson=False)
         if not isinstance(reading, Reading) or reading.state != "Trusted":
             raise ProvenanceError(
                 f"The signed picture does not verify ({_reasons(reading)}).",
