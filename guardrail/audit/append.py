@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +19,9 @@ from guardrail.audit.events import (
     canonical,
     commit,
 )
-from guardrail.audit.merkle import Frontier, leaf_hash
+from guardrail.audit.merkle import Frontier, Node, leaf_hash
 from guardrail.audit.store import Store
-from guardrail.audit.tables import AuditEvent, Personal, TreeState
+from guardrail.audit.tables import AuditEvent, Personal, TreeNode, TreeState
 from guardrail.clock import Clock, rfc3339
 from guardrail.errors import AuditError
 
@@ -53,13 +54,13 @@ def append(
     with store.write() as connection:
         closed = _closed(connection, events, report=not if_open)
         tree = head(connection)
-        rows, personal = [], []
+        rows, personal, nodes = [], [], list[Node]()
         time = rfc3339(clock())
         for event, commitments in prepared:
             if event.record_id in closed and event.type in TERMINAL:
                 continue
             row = _row(event, tree.size, time, commitments)
-            tree = tree.append(row["leaf_hash"])
+            tree = tree.append(row["leaf_hash"], nodes)
             rows.append(row)
             personal += [_personal_row(event, item) for item in commitments]
         if rows:
@@ -68,6 +69,8 @@ def append(
             connection.execute(insert(TreeState), [state])
         if personal:
             connection.execute(insert(Personal), personal)
+        if nodes:
+            connection.execute(insert(TreeNode), [asdict(node) for node in nodes])
     return frozenset(event.record_id for event in events if event.record_id) - closed
 
 

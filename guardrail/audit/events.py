@@ -7,6 +7,7 @@ The body is canonical JSON (RFC 8785). Personal texts are not in it: the body ho
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -175,3 +176,12 @@ def canonical(document: Mapping[str, Any]) -> bytes:
 def canonical_text(text: str) -> str:
     """Return a text as it stands, quoted, within canonical bytes."""
     return rfc8785.dumps(storable(text)).decode("utf-8")
+
+
+def is_canonical(body: bytes) -> bool:
+    """Whether bytes are the one RFC 8785 form of their JSON object."""
+    try:
+        # Whole numbers are read as floats: both are written alike, and floats may be large.
+        return rfc8785.dumps(json.loads(body, parse_int=float)) == body
+    except ValueError:
+        return False

@@ -18,6 +18,7 @@ from guardrail.contracts import (
     Decision,
     GenerationRequest,
     ImageReport,
+    InputPicture,
     ModelIdentity,
     Release,
     Stage,
@@ -46,7 +47,9 @@ def requested(
             "guidance_scale": request.guidance_scale,
             "scheduler": request.scheduler,
             "count": request.count,
+            **_guidance(request),
         },
+        "inputs": [_input(picture) for picture in request.inputs],
         "process": this_process(),
     }
     if model is not None:
@@ -71,6 +74,30 @@ def requested(
             request.record_ids, request.seeds, destinations, strict=True
         )
     ]
+
+
+def _guidance(request: GenerationRequest) -> dict[str, Any]:
+    """What a request with pictures says besides the usual."""
+    if not request.inputs:
+        return {}
+    given = {
+        "strength": request.strength,
+        "outpaint": list(request.outpaint) if request.outpaint else None,
+        "keep_outside": request.keep_outside,
+        "control_scale": request.control_scale,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _input(picture: InputPicture) -> dict[str, Any]:
+    """A picture that the request brought along, by its digests; it is not kept."""
+    return {
+        "role": picture.role,
+        "sha256": picture.sha256,
+        "pixels_sha256": picture.pixels_sha256,
+        "width": picture.image.width,
+        "height": picture.image.height,
+    }
 
 
 def refused(

@@ -13,14 +13,16 @@ from sqlalchemy import insert, select
 from guardrail.audit import events as types
 from guardrail.audit import generation, queries
 from guardrail.audit.append import append
+from guardrail.audit.assurance import Evidence
 from guardrail.audit.events import Event
 from guardrail.audit.policies import PolicyHistory
 from guardrail.audit.processes import may_be_alive
+from guardrail.audit.proofs import LogProofs
 from guardrail.audit.records import Filters, Page, Record, RecordNotFound
 from guardrail.audit.recovery import Recovered, sweep
 from guardrail.audit.store import Store
 from guardrail.audit.tables import PolicyVersion
-from guardrail.audit.verification import LogVerification, verify_log
+from guardrail.audit.verification import NOTHING, LogVerification, verify_log
 from guardrail.clock import Clock, rfc3339, utc_now
 from guardrail.contracts import (
     Decision,
@@ -198,9 +200,16 @@ class AuditLog:
                 connection, filters or Filters(), before=before, limit=limit, alive=self._alive
             )
 
-    def verify(self) -> LogVerification:
-        """Recompute the whole log from its stored bytes."""
-        return verify_log(self._store)
+    def verify(self, evidence: Evidence = NOTHING, *, full: bool = False) -> LogVerification:
+        """Recompute the whole log from its stored bytes, and hold it against ``evidence``.
+
+        ``full`` also proves that every event is canonical and every record well-formed.
+        """
+        return verify_log(self._store, evidence, full=full)
+
+    def proofs(self, kept: Path | None = None) -> LogProofs:
+        """Return what makes checkpoints and proofs; ``kept`` is a folder for the newest one."""
+        return LogProofs(self._store, self._clock, kept)
 
     def sweep(self, *, since: datetime | None = None) -> tuple[Recovered, ...]:
         """Mark interrupted work as such, finish renames that a crash prevented, and remove

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Index, Integer, LargeBinary, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 BigKey = BigInteger().with_variant(Integer(), "sqlite")
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The Alembic revision this code works with; a test pins it to the migrations' head."""
 VERSION_TABLE = "guardrail_alembic_version"
 
@@ -67,6 +67,29 @@ class TreeState(Base):
     size: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
     frontier: Mapped[bytes] = mapped_column(LargeBinary())
     root: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
+class TreeNode(Base):
+    """Every eighth level of the tree, so that proofs are quick. Append-only."""
+
+    __tablename__ = "tree_node"
+
+    level: Mapped[int] = mapped_column(Integer(), primary_key=True, autoincrement=False)
+    """8, 16, ...: the node stands over ``2**level`` leaves."""
+    position: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
+    hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
+class StoredCheckpoint(Base):
+    """A checkpoint that was signed. Append-only."""
+
+    __tablename__ = "checkpoint"
+
+    size: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
+    key_id: Mapped[str] = mapped_column(String(8), primary_key=True)
+    time: Mapped[str] = mapped_column(String(27))
+    note: Mapped[str] = mapped_column(Text())
+    """The whole signed note."""
 
 
 class PolicyVersion(Base):

@@ -74,11 +74,19 @@ def _postgres_append_only(table: str) -> Iterator[tuple[str, _PostgresTrigger]]:
     yield f"{table}_no_truncate", _PostgresTrigger(table, whole, "guardrail_refuse")
 
 
+def _sqlite_no_replace(table: str, *key: str) -> tuple[str, _SqliteTrigger]:
+    same = " AND ".join(f"{column} = NEW.{column}" for column in key)
+    moment = f"INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608
+    return _sqlite(f"{table}_no_replace", table, moment, f"{table} is append-only")
+
+
 SQLITE: dict[str, _SqliteTrigger] = dict(
     [
         *_sqlite_append_only("audit_event"),
         *_sqlite_append_only("tree_state"),
         *_sqlite_append_only("policy_version"),
+        *_sqlite_append_only("tree_node"),
+        *_sqlite_append_only("checkpoint"),
         _sqlite(
             "audit_event_in_order",
             "audit_event",
@@ -91,13 +99,9 @@ SQLITE: dict[str, _SqliteTrigger] = dict(
             f"INSERT ON tree_state WHEN NEW.size <= ({_LAST_SIZE}) OR NEW.size <> ({_LAST_SEQ})",
             "tree_state is append-only: it describes the head",
         ),
-        _sqlite(
-            "policy_version_no_replace",
-            "policy_version",
-            "INSERT ON policy_version "
-            "WHEN EXISTS (SELECT 1 FROM policy_version WHERE digest = NEW.digest)",
-            "policy_version is append-only",
-        ),
+        _sqlite_no_replace("policy_version", "digest"),
+        _sqlite_no_replace("tree_node", "level", "position"),
+        _sqlite_no_replace("checkpoint", "size", "key_id"),
         _sqlite(
             "personal_no_update",
             "personal",
@@ -119,6 +123,8 @@ POSTGRESQL: dict[str, _PostgresTrigger] = {
     **dict(_postgres_append_only("audit_event")),
     **dict(_postgres_append_only("tree_state")),
     **dict(_postgres_append_only("policy_version")),
+    **dict(_postgres_append_only("tree_node")),
+    **dict(_postgres_append_only("checkpoint")),
     "audit_event_in_order": _PostgresTrigger(
         "audit_event", BEFORE | ROW | INSERT, "guardrail_next_event"
     ),

@@ -6,28 +6,26 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, LargeBinary, cast, func, select
 
 from guardrail.audit import triggers
-from guardrail.audit.events import PROJECTED, commitment_digest
-from guardrail.audit.merkle import Frontier, leaf_hash
+from guardrail.audit.assurance import Assurance, Evidence, Judgement
+from guardrail.audit.events import (
+    PROJECTED,
+    REQUESTED,
+    TERMINAL,
+    commitment_digest,
+    is_canonical,
+)
+from guardrail.audit.merkle import Frontier, Node, leaf_hash
 from guardrail.audit.store import Store, bad_text_tolerated
-from guardrail.audit.tables import AuditEvent, Personal, PolicyVersion, TreeState
+from guardrail.audit.tables import AuditEvent, Personal, PolicyVersion, TreeNode, TreeState
 
 MAX_PROBLEMS = 100
 CHUNK = 1000
-
-
-class Assurance(StrEnum):
-    """What a clean verification proves, and nothing more."""
-
-    SELF_CONSISTENT = "self-consistent only"
-    """The log agrees with itself. Someone who can rewrite the whole database could have made it
-    so; only a checkpoint kept elsewhere rules that out."""
-    NONE = "none"
+NOTHING = Evidence()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +39,8 @@ class LogVerification:
     problems: tuple[str, ...]
     """What was found, each with its place; at most the first hundred."""
     assurance: Assurance
+    covered: int
+    """How many events, from the first on, the assurance beyond self-consistency holds for."""
     erased: int
     """Personal texts that were erased: committed to, and no longer held."""
 
@@ -53,28 +53,39 @@ class LogVerification:
     def summary(self) -> str:
         """One sentence."""
         if self.ok:
-            return f"{self.size} events verify ({self.assurance})"
+            first = f": the first {self.covered}" if 0 < self.covered < self.size else ""
+            return f"{self.size} events verify ({self.assurance}{first})"
         more = f" and {len(self.problems) - 1} more" if len(self.problems) > 1 else ""
         return f"{self.size} events, NOT intact: {self.problems[0]}{more}"
 
 
-def verify_log(store: Store) -> LogVerification:
+def verify_log(
+    store: Store, evidence: Evidence = NOTHING, *, full: bool = False
+) -> LogVerification:
     """Recompute every leaf, the tree, the query columns, the personal commitments and the
-    stored policies, and look at the triggers. Raises :class:`~guardrail.errors.AuditError` only
-    when the store cannot be read."""
+    stored policies, look at the triggers, and hold the log against signed checkpoints.
+
+    ``full`` also proves that every text is canonical and that every record was opened and closed
+    in order. Raises :class:`~guardrail.errors.AuditError` only when the store cannot be read.
+    """
     with store.read() as connection, bad_text_tolerated(connection):
-        walk = _Walk(connection)
+        judgement = Judgement.prepare(connection, evidence)
+        walk = _Walk(connection, wanted=judgement.sizes, full=full)
         walk.report(triggers.faults(connection))
         walk.events()
         walk.states()
+        walk.nodes()
         walk.texts()
         walk.policies()
+        walk.report(judgement.conclude(walk.origin, walk.roots))
     found = tuple(walk.problems)
+    assurance, covered = judgement.assurance()
     return LogVerification(
         walk.tree.size,
         walk.tree.root.hex(),
         found,
-        Assurance.NONE if found else Assurance.SELF_CONSISTENT,
+        Assurance.NONE if found else assurance,
+        0 if found else covered,
         erased=walk.committed - walk.held,
     )
 
@@ -84,6 +95,14 @@ class _Walk:
     """One pass over a log, in constant memory."""
 
     connection: Connection
+    wanted: frozenset[int] = frozenset()
+    full: bool = False
+    origin: str | None = None
+    roots: dict[int, bytes] = field(default_factory=dict)
+    """The tree's roots at the wanted sizes."""
+    open_records: set[str] = field(default_factory=set)
+    completed: list[Node] = field(default_factory=list)
+    seen_nodes: int = 0
     problems: list[str] = field(default_factory=list)
     tree: Frontier = field(default_factory=Frontier)
     next_seq: int = 0
@@ -121,8 +140,11 @@ class _Walk:
             for row in chunk:
                 self._event(row, commitments)
             self._check_texts(commitments)
+            self._check_nodes()
 
     def _event(self, row: Any, commitments: dict[str, tuple[Any, str]]) -> None:
+        if row.seq == 0:
+            self.origin = f"guardrail/{row.event_id}"
         if row.seq != self.next_seq:
             self.report([_gap(self.next_seq, row.seq)])
         self.next_seq = row.seq + 1
@@ -130,12 +152,14 @@ class _Walk:
         leaf = leaf_hash(body)
         if leaf != row.leaf_hash:
             self.report([f"event {row.seq}: its text was changed after it was hashed"])
-        self.tree = self.tree.append(leaf)
+        self.tree = self.tree.append(leaf, self.completed)
         self._root(row)
         document = _document(body)
         if document is None:
             self.report([f"event {row.seq}: its text is not a JSON object"])
             return
+        if self.full:
+            self._thorough(row.seq, body, document)
         self.report(
             f"event {row.seq}: column {column} differs from the hashed text"
             for column, key in PROJECTED.items()
@@ -146,7 +170,22 @@ class _Walk:
         decision = _items(_get(document, "data", "decision", "policy"))
         self._policy(document.get("policy"), dict(decision))
 
+    def _thorough(self, seq: int, body: bytes, document: dict[str, Any]) -> None:
+        if not is_canonical(body):
+            self.report([f"event {seq}: its text is not canonical JSON"])
+        record_id, kind = str(document.get("record")), document.get("type")
+        if kind == REQUESTED:
+            if record_id in self.open_records:
+                self.report([f"event {seq}: it opens record {record_id} again"])
+            self.open_records.add(record_id)
+        elif kind in TERMINAL:
+            if record_id not in self.open_records:
+                self.report([f"event {seq}: it closes record {record_id}, which is not open"])
+            self.open_records.discard(record_id)
+
     def _root(self, row: Any) -> None:
+        if self.tree.size in self.wanted:
+            self.roots[self.tree.size] = self.tree.root
         if row.root is None:
             return
         self.seen_states += 1
@@ -181,6 +220,30 @@ class _Walk:
         if stored != self.seen_states:
             extra = stored - self.seen_states
             self.report([f"{extra} states of the tree belong to no event"])
+
+    def _check_nodes(self) -> None:
+        """Compare the stored nodes with those that the walk completed since the last time."""
+        for level in sorted({node.level for node in self.completed}):
+            found = {n.position: n.hash for n in self.completed if n.level == level}
+            stored = self.connection.execute(
+                select(TreeNode.position, TreeNode.hash).where(
+                    TreeNode.level == level, TreeNode.position.in_(found)
+                )
+            ).all()
+            self.seen_nodes += len(stored)
+            known = {row.position: row.hash for row in stored}
+            self.report(
+                f"node {position} of level {level}: it is not what its leaves lead to"
+                for position, computed in found.items()
+                if known.get(position) != computed and not self.led_astray
+            )
+        self.completed.clear()
+
+    def nodes(self) -> None:
+        """Look for stored nodes that stand over no leaves."""
+        stored = self.connection.scalar(select(func.count()).select_from(TreeNode)) or 0
+        if stored > self.seen_nodes:
+            self.report([f"{stored - self.seen_nodes} nodes of the tree stand over no events"])
 
     def _check_texts(self, commitments: dict[str, tuple[Any, str]]) -> None:
         self.committed += len(commitments)

@@ -43,7 +43,7 @@ MODEL = ModelIdentity(
 ALLOW = Decision(Verdict.ALLOW, POLICY, effective_prompt="a red boat", inspected=("prompt",))
 SIGNER = SignerInfo("development", "es256", "ef" * 32, "Development", "2027-01-01", True)
 REPORT = ImageReport((), (), {"nudity": 0.01})
-TABLES = ("audit_event", "tree_state", "policy_version", "personal")
+TABLES = ("audit_event", "tree_state", "tree_node", "checkpoint", "policy_version", "personal")
 
 
 def make_request(prompt: str = "a red boat", *, count: int = 1, **changes: Any) -> Any:
@@ -158,6 +158,13 @@ class Behind:
         yield
         for statement in ddl.statements(self.dialect, TABLES):
             self.run(statement)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Run what follows in one transaction."""
+        self.run("BEGIN")
+        yield
+        self.run("COMMIT")
 
     def tamper(self, sql: str, *parameters: object) -> None:
         """Run a statement that the triggers would refuse."""

@@ -11,12 +11,21 @@ from guardrail.audit import AuditLog
 from tests.audit.samples import Behind, generate
 
 REFUSED = (sqlite3.Error, psycopg.Error)
-EVIDENCE = ("audit_event", "tree_state", "policy_version")
-KEY = {"audit_event": "seq", "tree_state": "size", "policy_version": "digest"}
+EVIDENCE = ("audit_event", "tree_state", "policy_version", "tree_node", "checkpoint")
+KEY = {
+    "audit_event": "seq",
+    "tree_state": "size",
+    "policy_version": "digest",
+    "tree_node": "position",
+    "checkpoint": "size",
+}
+UNIQUE = KEY | {"tree_node": "level, position", "checkpoint": "size, key_id"}
 COLUMNS = {
     "audit_event": "seq, event_id, type, time, leaf_hash, body",
     "tree_state": "size, frontier, root",
     "policy_version": "digest, policy_id, version, stored, text",
+    "tree_node": "level, position, hash",
+    "checkpoint": "size, key_id, time, note",
 }
 
 
@@ -25,6 +34,8 @@ def filled(log: AuditLog, behind: Behind) -> Behind:
     """A store with three generations: six events in six commits."""
     for _ in range(3):
         generate(log)
+    behind.run("INSERT INTO tree_node (level, position, hash) SELECT 8, size, root FROM tree_state")
+    behind.run("INSERT INTO checkpoint (size, key_id, time, note) VALUES (6, 'ab', 'now', 'x')")
     return behind
 
 
@@ -53,7 +64,7 @@ def test_replacing_a_row_is_refused(filled: Behind, table: str) -> None:
         f"INSERT OR REPLACE INTO {table} ({columns}) {source}"
         if filled.dialect == "sqlite"
         else f"INSERT INTO {table} ({columns}) ({source}) "
-        f"ON CONFLICT ({key}) DO UPDATE SET {key} = excluded.{key}"
+        f"ON CONFLICT ({UNIQUE[table]}) DO UPDATE SET {key} = excluded.{key}"
     )
     with pytest.raises(REFUSED, match=f"{table} is append-only"):
         filled.run(sql)

@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 from guardrail.audit.merkle import (
     EMPTY_ROOT,
     Frontier,
+    Node,
+    consistency_proof,
     frontier_of,
     inclusion_proof,
+    is_consistent,
     leaf_hash,
     node_hash,
+    range_root_of,
     root_from_inclusion,
 )
 
@@ -73,7 +77,7 @@ def test_every_small_tree_and_every_proof_in_it() -> None:
         root = by_definition(data[:size])
         assert frontier_of(leaves).root == root
         for index in range(size):
-            path = inclusion_proof(leaves, index)
+            path = inclusion_proof(range_root_of(leaves), index, size)
             assert root_from_inclusion(leaves[index], index, size, path) == root
 
 
@@ -82,13 +86,58 @@ def test_no_proof_proves_anything_else() -> None:
         leaves = [leaf_hash(bytes([n])) for n in range(size)]
         root = frontier_of(leaves).root
         for index in range(size):
-            path = inclusion_proof(leaves, index)
+            path = inclusion_proof(range_root_of(leaves), index, size)
             for other in range(size):
                 if other != index:
                     assert leads_to(leaves[other], index, size, path) != root
                     assert leads_to(leaves[index], other, size, path) != root
             for broken in (path[:-1], [*path, path[-1]], path[::-1] if len(path) > 1 else []):
                 assert leads_to(leaves[index], index, size, broken) != root
+
+
+def test_every_small_tree_continues_every_smaller_one() -> None:
+    leaves = [leaf_hash(bytes([n])) for n in range(70)]
+    roots = [frontier_of(leaves[:size]).root for size in range(71)]
+    for new in range(1, 71):
+        for old in range(1, new + 1):
+            path = consistency_proof(range_root_of(leaves), old, new)
+            assert is_consistent(old, new, roots[old], roots[new], path)
+
+
+def test_no_consistency_is_shown_where_there_is_none() -> None:
+    leaves = [leaf_hash(bytes([n])) for n in range(24)]
+    roots = [frontier_of(leaves[:size]).root for size in range(25)]
+    other = frontier_of(leaf_hash(b"x") for _ in range(5)).root
+    for new in range(2, 24):
+        for old in range(1, new):
+            path = consistency_proof(range_root_of(leaves), old, new)
+            for wrong_old, wrong_new in ((other, roots[new]), (roots[old], other)):
+                assert not is_consistent(old, new, wrong_old, wrong_new, path)
+            for size in range(1, 25):
+                if size != old:
+                    assert not is_consistent(size, new, roots[size], roots[new], path) or (
+                        size == new and path == []
+                    )
+            for broken in (path[:-1], [*path, other], [other, *path[1:]]):
+                assert not is_consistent(old, new, roots[old], roots[new], broken)
+
+
+@pytest.mark.parametrize(("old", "new"), [(0, 3), (4, 3), (-1, 3), (0, 0)])
+def test_consistency_needs_two_trees(old: int, new: int) -> None:
+    with pytest.raises(ValueError, match="smaller one"):
+        consistency_proof(range_root_of([]), old, new)
+    assert not is_consistent(old, new, b"", b"", [b""])
+
+
+@pytest.mark.parametrize("size", [255, 256, 257, 512, 1000])
+def test_completed_nodes_are_the_roots_of_whole_blocks(size: int) -> None:
+    leaves = [leaf_hash(n.to_bytes(4)) for n in range(size)]
+    tree, completed = Frontier(), list[Node]()
+    for leaf in leaves:
+        tree = tree.append(leaf, completed)
+    assert completed == [
+        Node(8, n, frontier_of(leaves[n * 256 : (n + 1) * 256]).root) for n in range(size // 256)
+    ]
 
 
 def leads_to(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes | None:
@@ -134,6 +183,6 @@ def test_a_frontier_that_does_not_fit_is_refused(size: int, packed: bytes) -> No
 def test_positions_outside_the_tree_are_refused(index: int, size: int) -> None:
     leaves = [leaf_hash(bytes([n])) for n in range(size)]
     with pytest.raises(ValueError, match="not in the tree"):
-        inclusion_proof(leaves, index)
+        inclusion_proof(range_root_of(leaves), index, size)
     with pytest.raises(ValueError, match="not in the tree"):
         root_from_inclusion(b"", index, size, [])
