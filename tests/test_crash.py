@@ -88,9 +88,9 @@ def test_killed_at_random_moments(tmp_path: Path, home: Path) -> None:
     rng = random.Random(1)
     for _ in range(RANDOM_KILLS):
         child = start(folder, "-")
-        time.sleep(rng.uniform(0.0, 0.12))
+        time.sleep(rng.uniform(0.0, 0.3))
         child.kill()
         child.wait(30)
     states = check_promise(folder, home)
-    assert states[State.RELEASED] > RANDOM_KILLS / 2
-    assert states[State.INTERRUPTED] > RANDOM_KILLS / 4
+    assert states[State.RELEASED] >= 5
+    assert states[State.INTERRUPTED] >= 5

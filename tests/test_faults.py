@@ -187,7 +187,9 @@ def test_an_unreadable_key_stops_the_command_line(
 ) -> None:
     first = cli("generate", PROMPT, "--model", str(tiny_model), "-o", str(tmp_path / "a.png"))
     assert first.returncode == 0, first.stderr
-    for key in home.rglob("*.key*"):
+    keys = [p for p in home.rglob("*") if p.is_file() and b"PRIVATE KEY" in p.read_bytes()]
+    assert keys
+    for key in keys:
         key.write_bytes(b"not a key")
     second = cli("generate", PROMPT, "--model", str(tiny_model), "-o", str(tmp_path / "b.png"))
     assert second.returncode in (ExitCode.USAGE, ExitCode.STAGE_FAILED)
