@@ -8,10 +8,11 @@ from uuid import UUID
 
 import click
 
-from guardrail.audit import AuditLog, Filters, Record, RecordNotFound, State
+from guardrail.audit import Filters, Record, RecordNotFound, State
+from guardrail.cli import audit_proofs
+from guardrail.cli.audit_options import open_log
 from guardrail.cli.moment import Moment
 from guardrail.cli.output import Output
-from guardrail.errors import VerificationFailed
 
 _COLOURS = {
     State.RELEASED: "green",
@@ -25,13 +26,6 @@ _COLOURS = {
 @click.group()
 def audit() -> None:
     """Query and verify the record."""
-
-
-def open_log(output: Output) -> AuditLog:
-    """Open the store for reading; it is never made by looking at it."""
-    log = AuditLog.open(output.settings.audit_url, migrate=False)
-    output.note(f"record store  {log.url_display}", dim=True)
-    return log
 
 
 @audit.command("list")
@@ -176,30 +170,6 @@ def _decided(record: Record) -> Iterator[str]:
 
 @audit.command()
 @click.pass_obj
-def verify(output: Output, /) -> None:
-    """Recompute the whole log from its stored bytes. Exit code 5 when it is not intact."""
-    with open_log(output) as log:
-        outcome = log.verify()
-    output.data(
-        {
-            "ok": outcome.ok,
-            "size": outcome.size,
-            "root": outcome.root,
-            "assurance": outcome.assurance,
-            "erased": outcome.erased,
-            "problems": outcome.problems,
-        }
-    )
-    output.line(outcome.summary, fg="green" if outcome.ok else "red")
-    output.line(f"root {outcome.root}")
-    for problem in outcome.problems:
-        output.line(f"  {problem}")
-    if not outcome.ok:
-        raise VerificationFailed("The log is not intact.")
-
-
-@audit.command()
-@click.pass_obj
 def sweep(output: Output, /) -> None:
     """Mark interrupted work as such, and finish or remove the files it left behind."""
     with open_log(output) as log:
@@ -223,3 +193,7 @@ def policy_text(output: Output, /, digest: str) -> None:
             raise
     output.data({"digest": digest, "text": text})
     output.line(text)
+
+
+for _command in audit_proofs.commands():
+    audit.add_command(_command)

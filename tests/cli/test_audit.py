@@ -15,6 +15,8 @@ from uuid import UUID
 import pytest
 
 from guardrail.audit import AuditLog, generation
+from guardrail.audit.merkle import leaf_hash
+from guardrail.audit.notes import parse_proof
 from guardrail.cli import cli
 from guardrail.cli.errors import run
 from guardrail.contracts import Verdict
@@ -333,3 +335,110 @@ def test_the_record_is_read_without_the_heavy_libraries(log: AuditLog, home: Pat
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.splitlines()[-1] == "[]"
+
+
+def test_checkpoint_proof_and_verification_fit_together(
+    guardrail: Command, log: AuditLog, home: Path, tmp_path: Path
+) -> None:
+    record_id = generate(log)
+    code, out, err = guardrail("audit", "checkpoint", "-o", tmp_path / "first")
+    assert code == 0
+    assert out == (tmp_path / "first").read_text("utf-8")  # what is printed may be piped to a file
+    assert "keep a copy elsewhere" in err
+    assert (home / "audit" / "checkpoint.key").stat().st_mode & 0o777 == 0o600
+    _, key, _ = guardrail("audit", "key")
+    assert key.strip() in err
+    (tmp_path / "key").write_text(key)
+
+    code, _, err = guardrail("audit", "proof", record_id, "-o", tmp_path / "proofs")
+    assert (code, "proved against the checkpoint of 2 events" in err) == (0, True)
+    assert {item.name for item in (tmp_path / "proofs").iterdir()} == {
+        "0.json",
+        "0.tlog-proof",
+        "1.json",
+        "1.tlog-proof",
+    }
+    proof = parse_proof((tmp_path / "proofs" / "1.tlog-proof").read_text("utf-8"))
+    assert proof.holds(leaf_hash((tmp_path / "proofs" / "1.json").read_bytes()))
+
+    generate(log)
+    assert guardrail("audit", "checkpoint", "-o", tmp_path / "second")[0] == 0
+    for old, new in ((tmp_path / "first", tmp_path / "second"), ("2", "4"), ("2", "2")):
+        code, out, _ = guardrail("audit", "consistency", old, new)
+        assert (code, "one history" in out) == (0, True)
+    generate(log)
+    own = guardrail("audit", "verify")
+    assert own[0] == 0
+    assert "6 events verify (checked against our own checkpoints: the first 4)" in own[1]
+    assert "--checkpoint COPY" in own[2]
+    for key_option in ([], ["--key", tmp_path / "key"]):
+        code, out, _ = guardrail(
+            "audit", "verify", "--full", "--checkpoint", tmp_path / "first", *key_option
+        )
+        assert code == 0
+        assert "(checked against an externally held checkpoint: the first 2)" in out
+
+
+def test_a_forked_log_is_exit_5(
+    guardrail: Command, log: AuditLog, home: Path, tmp_path: Path
+) -> None:
+    generate(log)
+    guardrail("audit", "checkpoint", "-o", tmp_path / "copy")
+    log.close()
+    for file in home.glob("audit.db*"):
+        file.unlink()
+    with AuditLog.open(home / "audit.db") as other:  # somebody began a new history
+        other.store_policy(POLICY, POLICY_TEXT)
+        generate(other)
+    code, out, err = guardrail(
+        "audit", "verify", "--checkpoint", tmp_path / "copy", "--format", "json"
+    )
+    assert code == 5
+    found = json.loads(out)
+    assert found["assurance"] == "none"
+    assert found["problems"] == ["external checkpoint of 2 events: it belongs to another log"]
+    assert "not intact" in err
+
+
+def test_a_checkpoint_of_another_key_is_exit_5(
+    guardrail: Command, log: AuditLog, home: Path, tmp_path: Path
+) -> None:
+    generate(log)
+    guardrail("audit", "checkpoint", "-o", tmp_path / "copy")
+    (home / "audit" / "checkpoint.key").unlink()
+    code, _, err = guardrail("audit", "verify", "--checkpoint", tmp_path / "copy")
+    assert code == 2
+    assert "public key is not here" in err
+    guardrail("audit", "checkpoint")
+    assert guardrail("audit", "verify", "--checkpoint", tmp_path / "copy")[0] == 5
+    code, _, err = guardrail("audit", "consistency", tmp_path / "copy", tmp_path / "copy")
+    assert (code, "not signed by the log's key" in err) == (5, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["key"], "signed no checkpoint yet"),
+        (["proof", "RECORD"], "No checkpoint covers"),
+        (["consistency", "1", "2"], "There is no checkpoint 1"),
+        (["verify", "--checkpoint", "FILE"], "not a signed checkpoint"),
+        (["verify", "--key", "FILE"], "not the public key"),
+        (["checkpoint", "--max-age", "soon"], "is no age"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_cannot_be_proved_is_said(
+    guardrail: Command, log: AuditLog, tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    (tmp_path / "file").write_bytes(b"\xff")
+    (tmp_path / "file").write_text("nonsense")
+    known = {"RECORD": str(generate(log)), "FILE": str(tmp_path / "file")}
+    code, out, err = guardrail("audit", *(known.get(item, item) for item in arguments))
+    assert (code, out) == (2, "")
+    assert sentence in err
+
+
+def test_a_log_before_its_first_event_is_not_signed(guardrail: Command, log: AuditLog) -> None:
+    code, _, err = guardrail("audit", "checkpoint")
+    assert code == 6
+    assert "nothing to sign yet" in err
