@@ -189,6 +189,34 @@ class Decision:
         return next((f.remediation for f in self.deciding if f.remediation), None)
 
 
+class InputRole(StrEnum):
+    """What a picture that a request brings along is for."""
+
+    IMAGE = "image"
+    """What is changed, repainted or extended."""
+    MASK = "mask"
+    """Where to repaint: white is drawn anew, black is kept."""
+    CONTROL_EDGES = "control-edges"
+    """A picture whose edges guide the drawing."""
+    CONTROL_MAP = "control-map"
+    """A finished map (edges, depth, a skeleton) that guides the drawing as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputPicture:
+    """A picture that a request brings along: looked through, upright, in one colour mode."""
+
+    role: InputRole
+    image: Image
+    """RGB, or L for a mask."""
+    sha256: str
+    """SHA-256 of the file as it was given; of the pixels where there was no file."""
+    pixels_sha256: str
+    """SHA-256 of mode, size and raw bytes of ``image``."""
+    content: bytes | None = field(default=None, repr=False)
+    """The file as it was given, with whatever credentials it carries."""
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """What a caller asked for, after defaults were filled in. Sizes in pixels."""
@@ -210,6 +238,17 @@ class GenerationRequest:
     purpose: str | None = None
     metadata: JsonObject = field(default_factory=dict)
     mode: str = "text-to-image"
+    """``text-to-image``, ``image-to-image``, ``inpainting`` or ``outpainting``."""
+    inputs: tuple[InputPicture, ...] = ()
+    """The pictures it brings along, at most one a role (one of the two controls)."""
+    strength: float | None = None
+    """How much of the input picture is redrawn, above 0 to 1; None is the model's default."""
+    outpaint: tuple[int, int, int, int] | None = None
+    """Pixels added on the left, top, right and bottom."""
+    keep_outside: bool = True
+    """Whether pixels outside the mask are those of the input, to the byte."""
+    control_scale: float | None = None
+    """Weight of the control picture, 0..2; None is the model's default."""
     destinations: tuple[str, ...] = ()
     """Where the pictures will be written, if the caller asked for files."""
 
@@ -217,6 +256,10 @@ class GenerationRequest:
     def count(self) -> int:
         """How many images are asked for."""
         return len(self.seeds)
+
+    def input(self, *roles: InputRole) -> InputPicture | None:
+        """The picture it brings along in one of ``roles``, if any."""
+        return next((picture for picture in self.inputs if picture.role in roles), None)
 
 
 @dataclass(frozen=True, slots=True)

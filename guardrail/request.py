@@ -12,7 +12,9 @@ from typing import Any, TypedDict
 from guardrail.backends.interface import Defaults
 from guardrail.contracts import GenerationRequest
 from guardrail.errors import ConfigurationError
+from guardrail.guidance import canvas_size, guidance_of
 from guardrail.identifiers import SEED_MAX, check_seed, new_id, new_seed
+from guardrail.presets import styled
 
 MEDIA_TYPES = {
     ".png": "image/png",
@@ -43,6 +45,27 @@ class Options(TypedDict, total=False):
     """0..100."""
     scheduler: str | None
     """A name such as ``ddim``, ``dpmpp-2m``, ``euler``, or a diffusers class name."""
+    image: Any
+    """A picture to change: a path, the bytes of a file, or a Pillow image. The result has its
+    size, unless ``width`` or ``height`` say otherwise."""
+    mask: Any
+    """A picture of the size of ``image``: white is drawn anew (inpainting)."""
+    outpaint: tuple[int, int, int, int] | None
+    """Pixels to add to ``image`` on the left, top, right and bottom (outpainting)."""
+    strength: float | None
+    """How much of ``image`` is redrawn, above 0 to 1."""
+    keep_outside: bool
+    """Whether what the mask leaves out stays as it was, to the byte. Default: true."""
+    control: Any
+    """A picture whose edges guide the drawing, for a model with a ControlNet."""
+    control_kind: str
+    """``edges`` (default): find the edges of ``control``. ``map``: use it as it is."""
+    control_scale: float | None
+    """Weight of ``control``, 0..2."""
+    aspect_ratio: str | None
+    """``portrait``, ``landscape``, ... or ``W:H``, at about the model's native area."""
+    style: str | None
+    """The name of a style preset, which is worked into the prompt before it is judged."""
     count: int
     """Images to make, 1..64; each has its own seed and record."""
     actor: str | None
@@ -67,13 +90,16 @@ def build_request(prompt: str, given: Options, defaults: Defaults) -> Generation
         raise TypeError(f"unexpected keyword argument {unknown[0]!r}")
     _check_texts(prompt, given)
     count = _whole("count", given.get("count", 1), 1, MAX_COUNT)
+    asked, unwanted = styled(given.get("style"), prompt, given.get("negative_prompt"))
+    guidance = guidance_of(given)
+    width, height = canvas_size(given, guidance, defaults)
     return GenerationRequest(
         request_id=new_id(),
         record_ids=tuple(new_id() for _ in range(count)),
-        prompt=prompt,
-        negative_prompt=given.get("negative_prompt"),
-        width=_whole("width", _or(given.get("width"), defaults.width), 1, MAX_PIXELS),
-        height=_whole("height", _or(given.get("height"), defaults.height), 1, MAX_PIXELS),
+        prompt=asked,
+        negative_prompt=unwanted,
+        width=_whole("width", width, 1, MAX_PIXELS),
+        height=_whole("height", height, 1, MAX_PIXELS),
         steps=_whole("steps", _or(given.get("steps"), defaults.steps), 1, MAX_STEPS),
         guidance_scale=_guidance(_or(given.get("guidance_scale"), defaults.guidance_scale)),
         scheduler=given.get("scheduler"),
@@ -82,6 +108,12 @@ def build_request(prompt: str, given: Options, defaults: Defaults) -> Generation
         tenant=given.get("tenant"),
         purpose=given.get("purpose"),
         metadata=_metadata(given.get("metadata", {})),
+        mode=guidance.mode,
+        inputs=guidance.inputs,
+        strength=guidance.strength,
+        outpaint=guidance.outpaint,
+        keep_outside=guidance.keep_outside,
+        control_scale=guidance.control_scale,
         destinations=_destinations(given.get("output"), count, given.get("overwrite", False)),
     )
 
@@ -98,7 +130,7 @@ def media_type_of(destination: str | Path) -> str:
 
 
 def _check_texts(prompt: str, given: Options) -> None:
-    names = ("negative_prompt", "actor", "tenant", "purpose", "scheduler")
+    names = ("negative_prompt", "actor", "tenant", "purpose", "scheduler", "style", "aspect_ratio")
     for name, value in (("prompt", prompt), *((name, given.get(name)) for name in names)):
         if not isinstance(value, str) and (value is not None or name == "prompt"):
             raise ConfigurationError(f"{name} must be text, not {type(value).__name__}.")

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import Parameter
 from typing import Any
 
 import torch
 
+from guardrail.backends.canvas import Canvas
 from guardrail.backends.defaults import guided_by_true_cfg
+from guardrail.backends.modes import Variant
 from guardrail.contracts import GenerationRequest
+from guardrail.errors import ConfigurationError
+
+SIZE_FROM_IMAGE = {"width", "height"}
+"""Pipelines that start from a picture take its size, and need not take these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,30 +26,78 @@ class Call:
     arguments: dict[str, Any]
     ignored: tuple[str, ...]
     """Names of what the request holds and this pipeline does not heed, sorted."""
+    guidance: dict[str, Any]
+    """The effective values of what goes with pictures, for the record."""
 
 
-def build_call(request: GenerationRequest, pipeline: Any, parameters: Mapping[str, Any]) -> Call:
-    """Return the call for ``request``. ``parameters`` is the signature of ``pipeline``."""
-    count = request.count
+def build_call(request: GenerationRequest, canvas: Canvas, variant: Variant) -> Call:
+    """Return the call of a pipeline for ``request``.
+
+    Raises :class:`ConfigurationError` when strength leaves no step to do.
+    """
+    parameters, count = variant.parameters, request.count
+    guidance = _guidance(request, canvas, parameters)
     negative = request.negative_prompt
     wanted: dict[str, Any] = {
         "prompt": [request.prompt] * count,
         "negative_prompt": None if negative is None else [negative] * count,
-        "width": request.width,
-        "height": request.height,
+        "width": canvas.size[0],
+        "height": canvas.size[1],
         "num_inference_steps": request.steps,
         "guidance_scale": request.guidance_scale,
         "generator": _generators(request.seeds),
         "output_type": "np",
+        "strength": guidance.get("strength"),
+        "controlnet_conditioning_scale": request.control_scale,
+        **_pictures(canvas, count, parameters),
     }
     given = {name: value for name, value in wanted.items() if value is not None}
     if guided_by_true_cfg(parameters):
         given["true_cfg_scale"] = given.pop("guidance_scale")
     arguments = {name: value for name, value in given.items() if name in parameters}
-    ignored = (set(given) - set(arguments) - {"output_type"}) | _without_effect(
-        request, pipeline, parameters
-    )
-    return Call(arguments, tuple(sorted(ignored)))
+    harmless = {"output_type"} | (SIZE_FROM_IMAGE if canvas.image else set())
+    ignored = set(given) - set(arguments) - harmless
+    ignored |= _without_effect(request, variant)
+    return Call(arguments, tuple(sorted(ignored)), guidance)
+
+
+def _pictures(canvas: Canvas, count: int, parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+    """The pictures under the names the pipeline has for them, one for each image of the batch."""
+    # Where there is no picture to start from, Stable Diffusion calls the control picture "image".
+    control = "control_image" if "control_image" in parameters else "image"
+    named = {"image": canvas.image, "mask_image": canvas.mask}
+    if canvas.control:
+        named[control] = canvas.control
+    several = count > 1
+    return {name: [p] * count if several else p for name, p in named.items() if p is not None}
+
+
+def _guidance(
+    request: GenerationRequest, canvas: Canvas, parameters: Mapping[str, Parameter]
+) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if canvas.size != canvas.wanted:
+        facts["canvas"] = list(canvas.size)
+    if canvas.image is not None:
+        strength = _effective(request.strength, "strength", parameters)
+        if strength is not None and int(request.steps * strength) < 1:
+            raise ConfigurationError(
+                "strength leaves no step to do.", hint="Raise strength, or steps."
+            )
+        facts |= {"strength": strength, "outpaint": request.outpaint and list(request.outpaint)}
+    if canvas.mask is not None:
+        facts["keep_outside"] = request.keep_outside
+    if canvas.control is not None:
+        name = "controlnet_conditioning_scale"
+        facts["control_scale"] = _effective(request.control_scale, name, parameters)
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _effective(value: float | None, name: str, parameters: Mapping[str, Parameter]) -> float | None:
+    default = parameters[name].default if name in parameters else None
+    if value is None and isinstance(default, int | float):
+        return float(default)
+    return value
 
 
 def _generators(seeds: tuple[int, ...]) -> list[torch.Generator] | torch.Generator:
@@ -52,11 +107,10 @@ def _generators(seeds: tuple[int, ...]) -> list[torch.Generator] | torch.Generat
     return generators[0] if len(generators) == 1 else generators
 
 
-def _without_effect(
-    request: GenerationRequest, pipeline: Any, parameters: Mapping[str, Any]
-) -> set[str]:
+def _without_effect(request: GenerationRequest, variant: Variant) -> set[str]:
     """What the pipeline accepts and then does nothing with."""
     idle: set[str] = set()
+    pipeline, parameters = variant.pipeline, variant.parameters
     if guided_by_true_cfg(parameters):
         # Guides only against a negative prompt, and only above 1.
         if request.negative_prompt is None:

@@ -7,8 +7,6 @@ accelerator's random numbers or on its neighbours in the batch.
 
 from __future__ import annotations
 
-import inspect
-import logging
 import threading
 import time
 import weakref
@@ -19,9 +17,19 @@ from typing import Any, Self
 
 import torch
 
-from guardrail.backends.call import build_call
+from guardrail.backends.call import Call, build_call
+from guardrail.backends.canvas import Canvas, canvas_for
+from guardrail.backends.controlnet import ControlNetFiles, find_controlnet
 from guardrail.backends.defaults import EMBEDDED_DEFAULTS, pipeline_defaults
 from guardrail.backends.interface import Defaults, Progress
+from guardrail.backends.loading import (
+    device_named,
+    dtype_named,
+    is_out_of_memory,
+    load_controlnet,
+    load_pipeline,
+)
+from guardrail.backends.modes import Variant, Variants
 from guardrail.backends.pictures import as_pictures
 from guardrail.backends.reproduction import environment, precision, scheduler_facts
 from guardrail.backends.schedulers import make_scheduler
@@ -42,20 +50,21 @@ class DiffusersBackend:
         self,
         pipeline: Any,
         identity: ModelIdentity,
-        defaults: Defaults,
         *,
-        mark: int | None = None,
+        source: Source | None = None,
+        controlnet: str | Path | None = None,
+        allow_download: bool = False,
+        cache: Path | None = None,
     ) -> None:
+        overrides = EMBEDDED_DEFAULTS if identity.id == EMBEDDED else {}
         self._pipeline = pipeline
         self._identity = identity
-        self._defaults = defaults
-        self._mark = mark
-        self._names = tuple(pipeline.components)
-        self._placement = None if mark is not None else self._look_up_placement()
-        self._parameters = inspect.signature(pipeline.__call__).parameters
+        self._defaults = pipeline_defaults(pipeline, overrides)
         self._lock = _locks.setdefault(pipeline, threading.Lock())
-        pipeline.set_progress_bar_config(disable=True)
-        _keep_prompts_out_of_the_log(pipeline)
+        self._variants = Variants(pipeline, self._load_controlnet)
+        self._control: ControlNetFiles | None = None
+        self._where_control_is = (controlnet, source, allow_download, cache)
+        self._mark = None if source else state_mark(pipeline.components)
 
     @property
     def identity(self) -> ModelIdentity:
@@ -74,6 +83,7 @@ class DiffusersBackend:
         *,
         device: str | None = None,
         dtype: str | None = None,
+        controlnet: str | Path | None = None,
         allow_download: bool = False,
         cache: Path | None = None,
     ) -> Self:
@@ -82,12 +92,12 @@ class DiffusersBackend:
         Raises :class:`BackendError` naming the file that is missing or unfit, and
         :class:`ConfigurationError` for a device or dtype that does not exist.
         """
-        place = _device(device)
-        precise = _dtype(dtype, place)
+        place = device_named(device)
+        precise = dtype_named(dtype, place)
         source = locate(model, allow_download=allow_download)
         require_complete(source)
         weights = digest_files(source.directory, weight_files(source.directory), cache=cache)
-        pipeline = _load(source, precise, place)
+        pipeline = load_pipeline(source, precise, place)
         identity = ModelIdentity(
             id=source.name,
             revision=source.revision,
@@ -95,11 +105,24 @@ class DiffusersBackend:
             weights=weights,
             pipeline_class=type(pipeline).__name__,
         )
-        overrides = EMBEDDED_DEFAULTS if source.name == EMBEDDED else {}
-        return cls(pipeline, identity, pipeline_defaults(pipeline, overrides))
+        return cls(
+            pipeline,
+            identity,
+            source=source,
+            controlnet=controlnet,
+            allow_download=allow_download,
+            cache=cache,
+        )
 
     @classmethod
-    def from_pipeline(cls, pipeline: Any) -> Self:
+    def from_pipeline(
+        cls,
+        pipeline: Any,
+        *,
+        controlnet: str | Path | None = None,
+        allow_download: bool = False,
+        cache: Path | None = None,
+    ) -> Self:
         """Wrap a diffusers pipeline that the caller built; its weights are hashed in memory.
 
         The pipeline may not be changed afterwards: a generation with other weights than the
@@ -117,78 +140,39 @@ class DiffusersBackend:
             weights=weights,
             pipeline_class=type(pipeline).__name__,
         )
-        mark = state_mark(pipeline.components)
-        return cls(pipeline, identity, pipeline_defaults(pipeline, {}), mark=mark)
+        return cls(
+            pipeline,
+            identity,
+            controlnet=controlnet,
+            allow_download=allow_download,
+            cache=cache,
+        )
 
     def generate(
         self, request: GenerationRequest, *, on_progress: Progress | None = None
     ) -> tuple[GeneratedImage, ...]:
         """Make one image for each seed. See :class:`guardrail.backends.Backend`."""
-        self._require_size(request)
-        with self._lock, self._scheduler(request.scheduler) as scheduler:
+        canvas = canvas_for(request, self._defaults.multiple)
+        with self._lock:
             self._require_unchanged()
-            call = build_call(request, self._pipeline, self._parameters)
-            if on_progress and "callback_on_step_end" in self._parameters:
-                watch = _progress_callback(on_progress, request.steps)
-                call.arguments["callback_on_step_end"] = watch
-            started = time.perf_counter()
-            output = self._run(call.arguments)
-            elapsed = (time.perf_counter() - started) * 1000 / request.count
-            facts = self._facts(request, scheduler, call.ignored)
-        pictures = as_pictures(output.images, (request.width, request.height))
-        flagged = getattr(output, "nsfw_content_detected", None) or [False] * request.count
-        batch = {"size": request.count, "seeds": [str(seed) for seed in request.seeds]}
-        try:
-            rows = enumerate(zip(pictures, request.seeds, flagged, strict=True))
-            return tuple(
-                GeneratedImage(
-                    image=picture,
-                    seed=seed,
-                    index=index,
-                    reproduction=facts | {"batch": batch | {"index": index}},
-                    milliseconds=elapsed,
-                    flagged_by_model=bool(flag),
-                )
-                for index, (picture, seed, flag) in rows
-            )
-        except ValueError as error:
-            raise BackendError("The model returned another number of pictures.") from error
-
-    def _run(self, arguments: dict[str, Any]) -> Any:
-        try:
-            with torch.inference_mode():
-                return self._pipeline(**arguments)
-        except (GuardrailError, KeyboardInterrupt):
-            raise
-        except Exception as error:  # whatever the model raises, nothing may leave
-            if _is_out_of_memory(error):
-                torch.cuda.empty_cache()  # does nothing without an accelerator
-                raise BackendError(
-                    "The memory ran out while generating.",
-                    hint="Ask for a smaller size or fewer images at a time.",
-                ) from error
-            raise BackendError(
-                f"The model failed while generating ({type(error).__name__})."
-            ) from error
-
-    @contextmanager
-    def _scheduler(self, name: str | None) -> Iterator[Any]:
-        """Use another scheduler for one call, and put the model's own back afterwards."""
-        own = getattr(self._pipeline, "scheduler", None)
-        if name is None:
-            yield own
-            return
-        self._pipeline.scheduler = make_scheduler(name, own)
-        try:
-            yield self._pipeline.scheduler
-        finally:
-            self._pipeline.scheduler = own
+            variant = self._variants.get(request.mode, controlled=canvas.control is not None)
+            call = build_call(request, canvas, variant)
+            with _scheduler(variant.pipeline, request.scheduler) as scheduler:
+                if on_progress and "callback_on_step_end" in variant.parameters:
+                    watch = _progress_callback(on_progress, request.steps)
+                    call.arguments["callback_on_step_end"] = watch
+                started = time.perf_counter()
+                output = _run(variant.pipeline, call.arguments)
+                elapsed = (time.perf_counter() - started) * 1000 / request.count
+                facts = self._facts(request, variant, call, scheduler)
+        return _images(request, canvas, output, facts, elapsed)
 
     def _facts(
-        self, request: GenerationRequest, scheduler: Any, ignored: tuple[str, ...]
+        self, request: GenerationRequest, variant: Variant, call: Call, scheduler: Any
     ) -> dict[str, Any]:
-        return {
-            "pipeline_class": self._identity.pipeline_class,
+        facts: dict[str, Any] = {
+            "mode": request.mode,
+            "pipeline_class": type(variant.pipeline).__name__,
             "scheduler": scheduler_facts(scheduler),
             "parameters": {
                 "width": request.width,
@@ -196,27 +180,41 @@ class DiffusersBackend:
                 "num_inference_steps": request.steps,
                 "guidance_scale": request.guidance_scale,
                 "scheduler": request.scheduler,
+                **call.guidance,
             },
-            "ignored": list(ignored),
+            "ignored": list(call.ignored),
             "truncated": self._truncated(request),
+            "dtype": precision(self._components(variant)),
+            "device": str(self._pipeline.device),
             "generator_device": "cpu",
             "environment": environment(),
-        } | (self._placement or self._look_up_placement())
+        }
+        if request.inputs:
+            facts["inputs"] = [
+                {"role": str(p.role), "sha256": p.sha256, "pixels_sha256": p.pixels_sha256}
+                for p in request.inputs
+            ]
+        if self._control and "controlnet" in variant.names:
+            facts["controlnet"] = self._control.facts
+        return facts
 
-    @property
-    def _components(self) -> dict[str, Any]:
+    def _load_controlnet(self) -> Any:
+        named, source, allow_download, cache = self._where_control_is
+        files = find_controlnet(named, source, allow_download=allow_download, cache=cache)
+        denoiser = getattr(self._pipeline, "unet", None) or self._pipeline.transformer
+        loaded = load_controlnet(files.source, files.class_name, denoiser.dtype, denoiser.device)
+        self._control = files
+        return loaded
+
+    def _components(self, variant: Variant) -> dict[str, Any]:
         """The parts as they are now (``pipeline.components`` costs milliseconds)."""
-        return {name: getattr(self._pipeline, name, None) for name in self._names}
-
-    def _look_up_placement(self) -> dict[str, Any]:
-        """Precision and device: constant for a model loaded here, the caller's for one given."""
-        return {"dtype": precision(self._components), "device": str(self._pipeline.device)}
+        return {name: getattr(variant.pipeline, name, None) for name in variant.names}
 
     def _truncated(self, request: GenerationRequest) -> list[str]:
         """Return which texts are longer than every one of the model's tokenizers takes."""
         tokenizers = [
             (tokenizer, limit)
-            for name, tokenizer in self._components.items()
+            for name, tokenizer in self._components(self._variants.base).items()
             if name.startswith("tokenizer")
             and (limit := getattr(tokenizer, "model_max_length", None))
         ]
@@ -227,18 +225,10 @@ class DiffusersBackend:
             if text and tokenizers and all(_is_longer(text, *pair) for pair in tokenizers)
         ]
 
-    def _require_size(self, request: GenerationRequest) -> None:
-        step = self._defaults.multiple
-        for name, pixels in (("width", request.width), ("height", request.height)):
-            if pixels < step or pixels % step:
-                near = max(step, round(pixels / step) * step)
-                raise ConfigurationError(
-                    f"This model needs a {name} that is a multiple of {step} pixels, not {pixels}.",
-                    hint=f"Use {near}.",
-                )
-
     def _require_unchanged(self) -> None:
-        if self._mark is not None and state_mark(self._components) != self._mark:
+        if self._mark is None:
+            return
+        if state_mark(self._components(self._variants.base)) != self._mark:
             raise BackendError(
                 "The pipeline's weights were changed after it was handed over, so the record "
                 "would name the wrong ones.",
@@ -246,57 +236,59 @@ class DiffusersBackend:
             )
 
 
-def _load(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
-    import diffusers  # noqa: PLC0415 (slow: only when a model is really loaded)
-
-    load: Any = diffusers.DiffusionPipeline.from_pretrained
+def _run(pipeline: Any, arguments: dict[str, Any]) -> Any:
     try:
-        # The dtype is never left to the libraries, which would mix precisions.
-        with _without_bars():
-            pipeline = load(
-                str(source.directory), dtype=dtype, local_files_only=True, use_safetensors=True
-            )
-        return pipeline.to(device)
-    except Exception as error:  # the libraries raise many kinds; each means: not loadable
-        if _is_out_of_memory(error):
+        with torch.inference_mode():
+            return pipeline(**arguments)
+    except (GuardrailError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # whatever the model raises, nothing may leave
+        if is_out_of_memory(error):
+            torch.cuda.empty_cache()  # does nothing without an accelerator
             raise BackendError(
-                f"The model {source.name!r} does not fit into the memory of {device}.",
-                hint="Load it with dtype bfloat16 or float16, or on another device.",
+                "The memory ran out while generating.",
+                hint="Ask for a smaller size or fewer images at a time.",
             ) from error
         raise BackendError(
-            f"The model {source.name!r} cannot be loaded ({type(error).__name__}).",
-            hint="Check that it is a complete diffusers directory with safetensors weights.",
+            f"The model failed while generating ({type(error).__name__})."
         ) from error
 
 
+def _images(
+    request: GenerationRequest, canvas: Canvas, output: Any, facts: dict[str, Any], each: float
+) -> tuple[GeneratedImage, ...]:
+    pictures = as_pictures(output.images, canvas.size)
+    flagged = getattr(output, "nsfw_content_detected", None) or [False] * request.count
+    if not len(pictures) == len(flagged) == request.count:
+        raise BackendError("The model returned another number of pictures.")
+    batch = {"size": request.count, "seeds": [str(seed) for seed in request.seeds]}
+    return tuple(
+        GeneratedImage(
+            image=canvas.result(picture),
+            seed=seed,
+            index=index,
+            reproduction=facts | {"batch": batch | {"index": index}},
+            milliseconds=each,
+            flagged_by_model=bool(flag),
+        )
+        for index, (picture, seed, flag) in enumerate(
+            zip(pictures, request.seeds, flagged, strict=True)
+        )
+    )
+
+
 @contextmanager
-def _without_bars() -> Iterator[None]:
-    """Silence the libraries' loading bars: what the caller sees is the caller's choice."""
-    from diffusers.utils import logging as first  # noqa: PLC0415
-    from transformers.utils import logging as second  # noqa: PLC0415
-
-    drawn = [library for library in (first, second) if library.is_progress_bar_enabled()]
-    for library in drawn:
-        library.disable_progress_bar()
+def _scheduler(pipeline: Any, name: str | None) -> Iterator[Any]:
+    """Use another scheduler for one call, and put the model's own back afterwards."""
+    own = getattr(pipeline, "scheduler", None)
+    if name is None:
+        yield own
+        return
+    pipeline.scheduler = make_scheduler(name, own)
     try:
-        yield
+        yield pipeline.scheduler
     finally:
-        for library in drawn:
-            library.enable_progress_bar()
-
-
-def _keep_prompts_out_of_the_log(pipeline: Any) -> None:
-    """Drop the libraries' warning that quotes the part of a prompt which was cut off; the record
-    says that it was (``truncated``)."""
-    for cls in type(pipeline).__mro__:
-        if cls.__module__.startswith("diffusers."):
-            logger = logging.getLogger(cls.__module__)
-            if _quotes_no_prompt not in logger.filters:
-                logger.addFilter(_quotes_no_prompt)
-
-
-def _quotes_no_prompt(record: logging.LogRecord) -> bool:
-    return "part of your input was truncated" not in str(record.msg)
+        pipeline.scheduler = own
 
 
 def _is_longer(text: str, tokenizer: Any, limit: int) -> bool:
@@ -304,44 +296,6 @@ def _is_longer(text: str, tokenizer: Any, limit: int) -> bool:
     return len(text.encode("utf-8", "replace")) + 2 > limit and (
         len(tokenizer(text, verbose=False).input_ids) > limit
     )
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-
-
-def _device(name: str | None) -> torch.device:
-    """Return the device to run on: the named one, or the first there is."""
-    if name is None:
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ConfigurationError(
-            f"The device {name!r} is not there, or this torch build cannot use it.",
-            hint="Use cpu, cuda, cuda:1 or mps.",
-        ) from error
-    return device
-
-
-def _dtype(name: str | None, device: torch.device) -> torch.dtype:
-    """Return the torch dtype: float32 on a CPU, bfloat16 on a card that has it, else float16."""
-    if name is None:
-        if device.type == "cpu":
-            return torch.float32
-        wide = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        return torch.bfloat16 if wide else torch.float16
-    dtype = getattr(torch, name, None)
-    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        raise ConfigurationError(
-            f"{name!r} is not a torch dtype.", hint="Use float32, float16 or bfloat16."
-        )
-    return dtype
 
 
 def _progress_callback(on_progress: Progress, steps: int) -> Any:

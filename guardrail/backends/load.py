@@ -13,6 +13,7 @@ def load_backend(
     *,
     device: str | None = None,
     dtype: str | None = None,
+    controlnet: str | Path | None = None,
     allow_download: bool = False,
     cache: Path | None = None,
 ) -> Backend:
@@ -22,7 +23,8 @@ def load_backend(
     or anything that has the :class:`Backend` methods. ``device`` is a torch device
     (default: cuda, mps or cpu, the first there is), ``dtype`` a torch dtype's name (default:
     float16 on an accelerator, float32 on the CPU). A hub id is read from the local cache; it is
-    downloaded only with ``allow_download=True``. ``cache`` remembers weight digests.
+    downloaded only with ``allow_download=True``. ``controlnet`` (a directory or hub id) is loaded
+    when a request first has a control picture. ``cache`` remembers weight digests.
 
     Raises :class:`~guardrail.errors.BackendError` or
     :class:`~guardrail.errors.ConfigurationError`.
@@ -35,6 +37,13 @@ def load_backend(
 
     if isinstance(model, str | Path):
         return DiffusersBackend.from_pretrained(
-            model, device=device, dtype=dtype, allow_download=allow_download, cache=cache
+            model,
+            device=device,
+            dtype=dtype,
+            controlnet=controlnet,
+            allow_download=allow_download,
+            cache=cache,
         )
-    return DiffusersBackend.from_pipeline(model)
+    return DiffusersBackend.from_pipeline(
+        model, controlnet=controlnet, allow_download=allow_download, cache=cache
+    )

@@ -36,8 +36,10 @@ class Source:
     """The commit of a hub snapshot; None for a directory of the caller's own."""
 
 
-def locate(model: str | Path, *, allow_download: bool) -> Source:
+def locate(model: str | Path, *, allow_download: bool, index: str = INDEX) -> Source:
     """Return where ``model`` lies: ``embedded``, a directory, or ``owner/name[@revision]``.
+
+    ``index`` is the file that every model of its kind has.
 
     Raises :class:`BackendError` naming what is missing and how to get it.
     """
@@ -53,7 +55,11 @@ def locate(model: str | Path, *, allow_download: bool) -> Source:
             hint="Use 'embedded', a directory saved with save_pretrained(), or a hub id.",
         )
     repository, revision = hub_id["repository"], hub_id["revision"]
-    snapshot = _download(repository, revision) if allow_download else _cached(repository, revision)
+    snapshot = (
+        _download(repository, revision, index)
+        if allow_download
+        else _cached(repository, revision, index)
+    )
     return Source(repository, snapshot, snapshot.name)
 
 
@@ -105,10 +111,11 @@ def require_complete(source: Source) -> None:
 def weight_files(directory: Path) -> Iterator[Path]:
     """Yield the weight files that loading ``directory`` reads, in order of component and name."""
     for name in sorted(components(directory)):
-        yield from _plain_weights(directory / name)
+        yield from safe_weights(directory / name)
 
 
-def _plain_weights(folder: Path) -> list[Path]:
+def safe_weights(folder: Path) -> list[Path]:
+    """Return the safetensors files of a component's folder that loading it reads."""
     return sorted(p for p in folder.glob("*.safetensors") if _PLAIN_WEIGHTS.fullmatch(p.name))
 
 
@@ -121,7 +128,7 @@ def _missing_file(folder: Path) -> str | None:
     for index in folder.glob("*.safetensors.index.json"):
         shards = json.loads(index.read_text("utf-8")).get("weight_map", {}).values()
         return next((s for s in sorted(set(shards)) if not (folder / s).is_file()), None)
-    if _plain_weights(folder):
+    if safe_weights(folder):
         return None
     written_by_diffusers = "_diffusers_version" in (folder / "config.json").read_text("utf-8")
     return f"{'diffusion_pytorch_model' if written_by_diffusers else 'model'}.safetensors"
@@ -146,30 +153,34 @@ def _refuse_foreign_code(
         )
 
 
-def _cached(repository: str, revision: str | None) -> Path:
+def _cached(repository: str, revision: str | None, index: str) -> Path:
     """The snapshot folder in the hub's cache; its name is the commit."""
     from huggingface_hub import constants, try_to_load_from_cache  # noqa: PLC0415
 
-    index = try_to_load_from_cache(
-        repository, INDEX, cache_dir=constants.HF_HUB_CACHE, revision=revision
+    found = try_to_load_from_cache(
+        repository, index, cache_dir=constants.HF_HUB_CACHE, revision=revision
     )
-    if not isinstance(index, str):
+    if not isinstance(found, str):
         raise BackendError(
-            f"The model {repository!r} is not in the local cache ({INDEX} was not found), "
+            f"The model {repository!r} is not in the local cache ({index} was not found), "
             "and downloads are off.",
             hint="Allow it once with allow_download=True (CLI: --allow-download), "
             "or give a directory. HF_HOME names the cache.",
         )
-    return Path(index).parent
+    return Path(found).parent
 
 
-def _download(repository: str, revision: str | None) -> Path:
+def _download(repository: str, revision: str | None, index: str) -> Path:
     """Fetch what is missing of a model: safetensors and configuration, no code."""
     import diffusers  # noqa: PLC0415
+    from huggingface_hub import snapshot_download  # noqa: PLC0415
 
     fetch: Any = diffusers.DiffusionPipeline.download
     try:
-        return Path(fetch(repository, revision=revision, use_safetensors=True))
+        if index == INDEX:
+            return Path(fetch(repository, revision=revision, use_safetensors=True))
+        wanted = ["*.json", "*.safetensors"]
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
     except Exception as error:  # the hub's client raises many kinds; each means: not here
         offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
         raise BackendError(

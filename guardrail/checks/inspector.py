@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guardrail.checks.concepts import Concepts
 from guardrail.checks.integrity import PictureIntegrity
@@ -24,6 +24,9 @@ from guardrail.contracts import (
 )
 from guardrail.errors import CheckError, GuardrailError
 from guardrail.plugins import load_plugins
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 CHECKS: Mapping[str, Callable[[Mapping[str, Any]], ImageCheck]] = {
     "concepts": Concepts,
@@ -54,23 +57,33 @@ class Inspector:
             self._checks.append((spec, _construct(spec, factories[spec.check])))
 
     def inspect(self, images: Sequence[GeneratedImage]) -> tuple[ImageReport, ...]:
-        """Return one report for each picture, in order. Never raises: a check that cannot run
-        becomes a failed finding, which makes the verdict ``error``."""
-        columns = [self._run(spec, check, images) for spec, check in self._checks]
-        columns.append([_model_safety(image) for image in images])
+        """Return one report for each generated picture, in order; the model's own safety checker
+        is one of its rules. Never raises: a check that cannot run becomes a failed finding,
+        which makes the verdict ``error``."""
+        own = [_model_safety(image) for image in images]
+        return self._reports([image.image for image in images], own)
+
+    def look(self, pictures: Sequence[Image]) -> tuple[ImageReport, ...]:
+        """Return one report for each picture that a request brings along. Never raises."""
+        return self._reports(pictures, None)
+
+    def _reports(
+        self, pictures: Sequence[Image], own: list[_Entry] | None
+    ) -> tuple[ImageReport, ...]:
+        columns = [self._run(spec, check, pictures) for spec, check in self._checks]
+        columns += [own] if own is not None else []
         models = {
             spec.rule_id: model
             for spec, check in self._checks
             if (model := getattr(check, "model", None))
         }
-        return tuple(_report(row, models) for row in zip(*columns, strict=True))
+        rows = zip(*columns, strict=True) if columns else ((),) * len(pictures)
+        return tuple(_report(row, models) for row in rows)
 
-    def _run(
-        self, spec: CheckSpec, check: ImageCheck, images: Sequence[GeneratedImage]
-    ) -> list[_Entry]:
+    def _run(self, spec: CheckSpec, check: ImageCheck, images: Sequence[Image]) -> list[_Entry]:
         started = time.perf_counter()
         try:
-            observations = list(check.observe([image.image for image in images]))
+            observations = list(check.observe(images))
             if len(observations) != len(images):
                 raise CheckError("The check did not answer for every picture.")
             judged = [_judge(spec, observation) for observation in observations]

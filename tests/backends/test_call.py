@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from guardrail.backends.call import build_call
+from guardrail.backends.canvas import canvas_for
+from guardrail.backends.modes import Variant
 from tests.backends.requests import request
 
 
@@ -62,7 +64,9 @@ def bare(prompt: Any, generator: Any = None) -> None:
 
 def call(function: Any, *, unet: Any = None, transformer: Any = None, **changes: Any) -> Any:
     pipeline = SimpleNamespace(unet=unet, transformer=transformer)
-    return build_call(request(**changes), pipeline, inspect.signature(function).parameters)
+    variant = Variant(pipeline, inspect.signature(function).parameters, ())
+    asked = request(**changes)
+    return build_call(asked, canvas_for(asked, 8), variant)
 
 
 def part(**config: Any) -> Any:

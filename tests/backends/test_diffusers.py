@@ -112,10 +112,17 @@ def test_an_unknown_scheduler_names_those_that_fit(backend: Any) -> None:
     assert "ddim" in str(caught.value.hint)
 
 
-def test_a_size_the_model_cannot_take_names_the_nearest(backend: Any) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        backend.generate(request(width=63))
-    assert caught.value.hint == "Use 64."
+@pytest.mark.parametrize(("width", "height"), [(63, 64), (64, 41), (1, 1), (70, 66)])
+def test_any_size_is_drawn_on_the_next_canvas_and_cut(
+    backend: Any, width: int, height: int
+) -> None:
+    image = backend.generate(request(width=width, height=height))[0]
+    assert image.image.size == (width, height)
+    canvas = [-(-width // 8) * 8, -(-height // 8) * 8]
+    assert image.reproduction["parameters"]["canvas"] == canvas
+    whole = backend.generate(request(width=canvas[0], height=canvas[1]))[0]
+    assert whole.image.crop((0, 0, width, height)).tobytes() == image.image.tobytes()
+    assert "canvas" not in whole.reproduction["parameters"]
 
 
 def test_a_prompt_longer_than_the_tokenizer_takes_is_reported(backend: Any) -> None:

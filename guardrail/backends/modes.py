@@ -1,0 +1,96 @@
+"""One set of weights, several pipelines: text-to-image, image-to-image, inpainting, ControlNet.
+
+diffusers has a class for each. They are built around the modules of the first one, so nothing is
+loaded twice, and only when a request asks for them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from guardrail.errors import ConfigurationError
+
+AUTO_CLASSES = {
+    "text-to-image": "AutoPipelineForText2Image",
+    "image-to-image": "AutoPipelineForImage2Image",
+    "inpainting": "AutoPipelineForInpainting",
+    "outpainting": "AutoPipelineForInpainting",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A pipeline and the signature of its call."""
+
+    pipeline: Any
+    parameters: Mapping[str, inspect.Parameter]
+    names: tuple[str, ...]
+    """The names of its components."""
+
+
+class Variants:
+    """The pipelines around one set of weights, by mode. Not thread-safe: the backend locks."""
+
+    def __init__(self, base: Any, controlnet: Callable[[], Any]) -> None:
+        self.base = _variant(base)
+        self._controlnet = controlnet
+        self._made: dict[tuple[str, bool], Variant] = {}
+
+    def get(self, mode: str, *, controlled: bool) -> Variant:
+        """Return the pipeline for ``mode``, with the ControlNet where ``controlled``.
+
+        Raises :class:`ConfigurationError` when the model's family has none, and what loading the
+        ControlNet raises.
+        """
+        key = (AUTO_CLASSES[mode], controlled)
+        if key not in self._made:
+            self._made[key] = self._make(mode, controlled)
+        return self._made[key]
+
+    def _make(self, mode: str, controlled: bool) -> Variant:
+        import diffusers  # noqa: PLC0415 (already loaded with the model)
+
+        base = self.base.pipeline
+        own = getattr(base, "controlnet", None)
+        if mode == "text-to-image" and not controlled and own is None and self._draws_from_text():
+            return self.base
+        extra = {"controlnet": (own or self._controlnet()) if controlled else None}
+        auto: Any = getattr(diffusers, AUTO_CLASSES[mode])
+        try:
+            return _variant(auto.from_pipe(base, **extra if controlled or own else {}))
+        except (ValueError, AttributeError, TypeError) as error:
+            what = f"{mode} with a ControlNet" if controlled else mode
+            raise ConfigurationError(
+                f"A {type(base).__name__} model does no {what}.",
+                hint="Use a model of a family that does: Stable Diffusion, SDXL, SD3, Flux.",
+            ) from error
+
+    def _draws_from_text(self) -> bool:
+        """Whether the given pipeline needs no picture: an image-to-image one may be given."""
+        name = type(self.base.pipeline).__name__
+        return "Img2Img" not in name and "Inpaint" not in name
+
+
+def _variant(pipeline: Any) -> Variant:
+    pipeline.set_progress_bar_config(disable=True)
+    keep_prompts_out_of_the_log(pipeline)
+    parameters = inspect.signature(pipeline.__call__).parameters
+    return Variant(pipeline, parameters, tuple(pipeline.components))
+
+
+def keep_prompts_out_of_the_log(pipeline: Any) -> None:
+    """Drop the libraries' warning that quotes the part of a prompt which was cut off; the record
+    says that it was (``truncated``)."""
+    for cls in type(pipeline).__mro__:
+        if cls.__module__.startswith("diffusers."):
+            logger = logging.getLogger(cls.__module__)
+            if _quotes_no_prompt not in logger.filters:
+                logger.addFilter(_quotes_no_prompt)
+
+
+def _quotes_no_prompt(record: logging.LogRecord) -> bool:
+    return "part of your input was truncated" not in str(record.msg)
