@@ -26,6 +26,7 @@ from guardrail.contracts import (
     GeneratedImage,
     GenerationRequest,
     ImageReport,
+    InputRole,
     ManifestFacts,
     Release,
     Stage,
@@ -44,7 +45,7 @@ from guardrail.provenance import Provenance, Signer, load_signer
 from guardrail.provided import PROVIDED
 from guardrail.request import Options, build_request
 from guardrail.result import Result, Withheld
-from guardrail.run import Observer, Run, refusal
+from guardrail.run import Observer, Run, both, refusal
 from guardrail.settings import load_settings
 
 
@@ -67,6 +68,7 @@ class Pipeline:
         self.audit = audit
         self._clock = clock
         self._checks = Inspector(policy.image_rules(Stage.OUTPUT))
+        self._input_checks = Inspector(policy.image_rules(Stage.INPUT))
         audit.store_policy(policy.ref, policy.text)
 
     @classmethod
@@ -79,6 +81,7 @@ class Pipeline:
         signer: str | Path | Signer | None = None,
         device: str | None = None,
         dtype: str | None = None,
+        controlnet: str | Path | None = None,
         allow_download: bool = False,
         home: str | Path | None = None,
         clock: Clock = utc_now,
@@ -88,8 +91,9 @@ class Pipeline:
         ``model``: ``"embedded"``, a local directory, a hub id, or a built diffusers pipeline.
         ``policy``: a bundled policy's name, a document's path (``@DIGEST`` pins either), or
         ``"active"`` for the version last activated in the store. ``audit``: a SQLAlchemy URL or
-        a SQLite file. ``signer``: ``"development"`` or a signer file. Nothing is downloaded
-        unless ``allow_download``.
+        a SQLite file. ``signer``: ``"development"`` or a signer file. ``controlnet``: a directory
+        or hub id, for requests with a control picture. Nothing is downloaded unless
+        ``allow_download``.
 
         Raises :class:`~guardrail.errors.ConfigurationError` or
         :class:`~guardrail.errors.StageFailed` naming what is missing and what to do.
@@ -113,6 +117,7 @@ class Pipeline:
             settings.model if model is None else model,
             device=device,
             dtype=dtype,
+            controlnet=controlnet,
             allow_download=allow_download,
             cache=settings.home_dir / "cache" / "weights.json",
         )
@@ -122,8 +127,21 @@ class Pipeline:
     def check(self, prompt: str, **options: Unpack[Options]) -> Decision:
         """Return what the policy says about a prompt. Records nothing and never raises for a
         refusal. Takes the arguments of :meth:`generate`."""
-        request = build_request(prompt, options, self.backend.defaults)
-        return self.policy.decide(request, model=self.backend.identity)
+        return self.decide(build_request(prompt, options, self.backend.defaults))
+
+    def decide(self, request: GenerationRequest) -> Decision:
+        """Judge the words of a request, then the pictures it brings along, as one decision. A
+        mask is not looked at: the model sees only where it is white."""
+        words = self.policy.decide(request, model=self.backend.identity)
+        pictures = [p.image for p in request.inputs if p.role is not InputRole.MASK]
+        if not pictures:
+            return words
+        if not words.allowed:
+            return replace(words, not_inspected=(*words.not_inspected, Stage.INPUT.value))
+        reports = self._input_checks.look(pictures)
+        findings = [finding for report in reports for finding in report.findings]
+        rules = [rule for report in reports for rule in report.rules]
+        return both(words, self.policy.conclude(Stage.INPUT, findings, rules))
 
     def generate(
         self,
@@ -139,8 +157,10 @@ class Pipeline:
         Further keyword arguments are those of :class:`guardrail.request.Options`, with their
         ranges: ``negative_prompt``, ``seed``, ``width``, ``height``, ``steps``,
         ``guidance_scale``, ``scheduler``, ``count``, ``actor``, ``tenant``, ``purpose``,
-        ``metadata``, ``output`` and ``overwrite``. ``on_progress`` is called after each step
-        with (done, total), ``on_stage`` after each stage.
+        ``metadata``, ``output`` and ``overwrite``; with pictures ``image``, ``mask``,
+        ``outpaint``, ``strength``, ``keep_outside``, ``control``, ``control_kind`` and
+        ``control_scale``; ``aspect_ratio`` and ``style``. ``on_progress`` is called after each
+        step with (done, total), ``on_stage`` after each stage.
 
         Raises :class:`PolicyBlocked` or :class:`ReviewRequired` (with ``decision`` and
         ``record_id``) when the policy withholds it, :class:`~guardrail.errors.StageFailed` when
@@ -149,7 +169,7 @@ class Pipeline:
         request = build_request(prompt, options, self.backend.defaults)
         run = Run(request, on_stage, media_type)
         with run.stage("policy"):
-            decision = run.outcome = self.policy.decide(request, model=self.backend.identity)
+            decision = run.outcome = self.decide(request)
         if not decision.allowed:
             self._refuse(request, decision)
         with run.stage("record"):

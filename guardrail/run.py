@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
 
-from guardrail.contracts import Decision, GenerationRequest, Release, StageTimes, Verdict
+from guardrail.contracts import Decision, GenerationRequest, Release, StageTimes, Verdict, worst
 from guardrail.errors import DecisionFailed, GuardrailError, PolicyBlocked, ReviewRequired
 from guardrail.request import media_type_of
 from guardrail.result import ReleasedImage, Result, Withheld
@@ -105,6 +105,21 @@ class Run:
             for release in self.releases
         )
         return Result(self.request.request_id, decision, images, tuple(self.withheld))
+
+
+def both(words: Decision, pictures: Decision) -> Decision:
+    """Return the one decision of two stages: the harder verdict, everything that was found."""
+    verdict = worst((words.verdict, pictures.verdict))
+    return replace(
+        words,
+        verdict=verdict,
+        findings=words.findings + pictures.findings,
+        rules=words.rules + pictures.rules,
+        inspected=words.inspected + pictures.inspected,
+        not_inspected=words.not_inspected + pictures.not_inspected,
+        effective_prompt=words.effective_prompt if verdict is Verdict.ALLOW else None,
+        milliseconds=round(words.milliseconds + sum(r.milliseconds for r in pictures.rules), 3),
+    )
 
 
 def refusal(decision: Decision, record_id: UUID | None) -> GuardrailError:
