@@ -15,7 +15,6 @@ from PIL import Image
 from sqlalchemy.engine import make_url
 
 from guardrail.audit import AuditLog
-from guardrail.audit import triggers as ddl
 from guardrail.contracts import (
     Action,
     Decision,
@@ -149,14 +148,20 @@ class Behind:
     @contextmanager
     def unprotected(self) -> Iterator[None]:
         """Take the triggers away, and put them back so that nobody can tell."""
-        for table in TABLES:
-            if self.dialect == "postgresql":
-                self.run(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
         if self.dialect == "sqlite":
-            for name in ddl.SQLITE:
-                self.run(f"DROP TRIGGER {name}")
+            there = self.run("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            away = [f"DROP TRIGGER {name}" for name, _ in there]
+            back = [sql for _, sql in there]
+        else:
+            there = self.run(
+                "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal"
+            )
+            away = [f"ALTER TABLE {table} DISABLE TRIGGER {name}" for name, table in there]
+            back = [f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}" for name, table in there]
+        for statement in away:
+            self.run(statement)
         yield
-        for statement in ddl.statements(self.dialect, TABLES):
+        for statement in back:
             self.run(statement)
 
     @contextmanager

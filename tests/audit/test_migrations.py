@@ -10,12 +10,25 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
 
 from guardrail import resources
 from guardrail.audit import AuditLog, triggers
+from guardrail.audit.keys import LogKey
+from guardrail.audit.merkle import leaf_hash
 from guardrail.audit.store import Store
 from guardrail.audit.tables import SCHEMA_REVISION, VERSION_TABLE, Base
+from guardrail.errors import AuditError
 from tests.audit.conftest import PARAMS
+from tests.audit.samples import (
+    ALLOW,
+    MODEL,
+    POLICY,
+    POLICY_TEXT,
+    TABLES,
+    Behind,
+    make_request,
+)
 
 
 @pytest.fixture(params=PARAMS)
@@ -69,8 +82,6 @@ def test_upgrading_twice_changes_nothing(blank: str) -> None:
 
 
 def test_a_migration_that_fails_leaves_nothing(blank: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from guardrail.errors import AuditError
-
     store = Store(blank)
     store.create_file()
     real = triggers.statements
@@ -105,3 +116,58 @@ def test_evidence_is_never_migrated_backwards(blank: str) -> None:
 def test_the_version_table_is_our_own(url: str, behind: Any) -> None:
     assert VERSION_TABLE == "guardrail_alembic_version"
     assert behind.run(f"SELECT version_num FROM {VERSION_TABLE}") == [(SCHEMA_REVISION,)]
+
+
+@pytest.mark.parametrize("revision", revisions())
+def test_a_filled_store_is_upgraded_from_every_revision(
+    blank: str, revision: str, sqlite_url: str, tmp_path: Path
+) -> None:
+    """The evidence of an earlier store is untouched, and what is new is filled in for it."""
+    with AuditLog.open(sqlite_url) as today:
+        today.store_policy(POLICY, POLICY_TEXT)
+        for _ in range(11):
+            request = make_request(count=50)
+            today.begin(request, ALLOW, MODEL)
+            today.fail(request, request.record_ids, "generate", "BackendError: no.")
+        root = today.verify().root
+    store = Store(blank)
+    store.create_file()
+    with store.write() as connection:
+        command.upgrade(store.alembic(connection), revision)
+    copy_into_what_is_there(sqlite_url, blank)
+    if revision != SCHEMA_REVISION:
+        with pytest.raises(AuditError, match=f"is at revision {revision}"):
+            AuditLog.open(blank)
+    store.upgrade()
+    store.close()
+
+    with AuditLog.open(blank) as log:
+        outcome = log.verify(full=True)
+        assert outcome.ok, outcome.problems
+        assert (outcome.size, outcome.root) == (1100, root)
+        signed = log.proofs().checkpoint(LogKey.load_or_create(tmp_path / "key"))
+        assert signed.checkpoint.root.hex() == root
+        record = log.records(limit=1).records[0]
+        for event in log.proofs().inclusion(record.record_id):
+            assert event.proof.holds(leaf_hash(event.body.encode()))
+        log.begin(make_request(), ALLOW, MODEL)
+        assert log.verify().ok
+
+
+def copy_into_what_is_there(source: str, target: str) -> None:
+    """Copy the rows of today's store into the tables and columns that an older one has."""
+    old, new = Behind(target), Behind(source)
+    with Store(target).read() as connection:
+        found = inspect(connection)
+        columns = {
+            table: [column["name"] for column in found.get_columns(table)]
+            for table in TABLES
+            if found.has_table(table)
+        }
+    with old.unprotected(), old.at_once():
+        for table, names in columns.items():
+            marks = ", ".join("?" * len(names))
+            for row in new.run(f"SELECT {', '.join(names)} FROM {table}"):
+                old.run(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", *row)
+    old.close()
+    new.close()
