@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select
 
 from guardrail.audit.append import head
-from guardrail.audit.keys import LogKey
+from guardrail.audit.keys import LogKey, LogVerifier
 from guardrail.audit.merkle import is_consistent
 from guardrail.audit.notes import (
     Checkpoint,
@@ -159,6 +160,22 @@ class LogProofs:
                     hint="Give the smaller checkpoint first.",
                 )
             return Consistency(old, new, tuple(StoredTree(connection).consistency(*sizes)))
+
+    def bundle(
+        self,
+        record_id: UUID,
+        verifier: LogVerifier,
+        *,
+        withheld: Collection[str] = (),
+        against: SignedCheckpoint | None = None,
+        asset: Path | None = None,
+    ) -> bytes:
+        """Return everything that proves one record, as an archive for a third party: see
+        :func:`guardrail.audit.bundle.build_bundle`."""
+        from guardrail.audit.bundle import build_bundle  # noqa: PLC0415 (seldom needed)
+
+        events = self.inclusion(record_id, against)
+        return build_bundle(self._store, events, verifier, withheld=withheld, asset=asset)
 
     def _age(self, connection: Connection) -> timedelta:
         newest = connection.scalar(

@@ -10,23 +10,17 @@ import click
 
 from guardrail.audit import AuditLog, Evidence, LogVerification
 from guardrail.audit.keys import LogKey, LogVerifier, key_file
-from guardrail.audit.notes import SignedCheckpoint, parse_checkpoint, write_consistency
-from guardrail.cli.audit_options import open_log
+from guardrail.audit.notes import SignedCheckpoint, write_consistency
+from guardrail.cli.audit_options import FILE, KEY, open_log, read_checkpoint, read_text, write_file
 from guardrail.cli.moment import Age
 from guardrail.cli.output import Output
 from guardrail.errors import ConfigurationError, VerificationFailed
-from guardrail.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import timedelta
 
     from guardrail.audit.proofs import LogProofs
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_KEY = click.option(
-    "--key", "keys", type=FILE, multiple=True, help="File with the log's public key."
-)
 
 
 def proofs_of(output: Output, log: AuditLog) -> LogProofs:
@@ -48,7 +42,7 @@ def checkpoint(output: Output, /, target: Path | None, max_age: timedelta | None
         key = LogKey.load_or_create(key_file(output.settings.home_dir))
         signed = proofs_of(output, log).checkpoint(key, max_age=max_age)
     if target is not None:
-        _write(target, signed.note)
+        write_file(target, signed.note.encode())
     line = key.verifier.line(signed.checkpoint.origin)
     output.data(_as_data(signed) | {"key": line})
     for part in signed.note.splitlines():
@@ -92,8 +86,8 @@ def proof(output: Output, /, record: UUID, against: Path | None, folder: Path | 
     rows = []
     for event in proved:
         if folder is not None:
-            _write(folder / f"{event.seq}.json", event.body)
-            _write(folder / f"{event.seq}.tlog-proof", event.proof.text)
+            write_file(folder / f"{event.seq}.json", event.body.encode())
+            write_file(folder / f"{event.seq}.tlog-proof", event.proof.text.encode())
         output.line(f"event {event.seq:>6}  {event.type}  {len(event.proof.path)} hashes")
         rows.append(
             {
@@ -111,7 +105,7 @@ def proof(output: Output, /, record: UUID, against: Path | None, folder: Path | 
 @click.command()
 @click.argument("old")
 @click.argument("new")
-@_KEY
+@KEY
 @click.pass_obj
 def consistency(output: Output, /, old: str, new: str, keys: tuple[Path, ...]) -> None:
     """Prove that the log of checkpoint NEW continues that of checkpoint OLD.
@@ -144,7 +138,7 @@ def consistency(output: Output, /, old: str, new: str, keys: tuple[Path, ...]) -
     multiple=True,
     help="A checkpoint that was kept elsewhere. May be given again.",
 )
-@_KEY
+@KEY
 @click.pass_obj
 def verify(
     output: Output, /, full: bool, external: tuple[Path, ...], keys: tuple[Path, ...]
@@ -180,14 +174,9 @@ def verify(
 def verifiers(output: Output, keys: tuple[Path, ...]) -> tuple[LogVerifier, ...]:
     """The keys that count as the log's: those given, or else the home folder's."""
     if keys:
-        return tuple(LogVerifier.parse(_read(path)) for path in keys)
+        return tuple(LogVerifier.parse(read_text(path)) for path in keys)
     file = key_file(output.settings.home_dir)
     return (LogKey.load(file).verifier,) if file.exists() else ()
-
-
-def read_checkpoint(path: Path) -> SignedCheckpoint:
-    """Read a checkpoint file. Raises :class:`ConfigurationError`."""
-    return parse_checkpoint(_read(path))
 
 
 def _choose(text: str, stored: dict[str, SignedCheckpoint]) -> SignedCheckpoint:
@@ -199,20 +188,6 @@ def _choose(text: str, stored: dict[str, SignedCheckpoint]) -> SignedCheckpoint:
             hint=f"Stored are: {', '.join(stored) or 'none'}",
         )
     return read_checkpoint(Path(text))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read as text.") from error
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        write_atomically(path, text.encode("utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written ({error.strerror}).") from error
 
 
 def _as_data(signed: SignedCheckpoint) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -442,3 +443,36 @@ def test_a_log_before_its_first_event_is_not_signed(guardrail: Command, log: Aud
     code, _, err = guardrail("audit", "checkpoint")
     assert code == 6
     assert "nothing to sign yet" in err
+
+
+def test_evidence_goes_out_and_is_verified_without_a_store(
+    guardrail: Command, log: AuditLog, home: Path, tmp_path: Path
+) -> None:
+    record_id = generate(log)
+    target = tmp_path / "evidence.zip"
+    code, _, err = guardrail("audit", "bundle", record_id, "-o", target)
+    assert (code, "guardrail audit checkpoint" in err) == (2, True)
+    guardrail("audit", "checkpoint", "-o", tmp_path / "copy")
+    _, key, _ = guardrail("audit", "key")
+    (tmp_path / "key").write_text(key)
+    code, out, _ = guardrail("audit", "bundle", record_id, "-o", target, "--withhold", "actor")
+    assert (code, out.startswith(f"wrote {target}, ")) == (0, True)
+    log.close()
+    shutil.rmtree(home)
+    for options, words in (
+        ([], "agrees with itself and with the key it brings along"),
+        (["--key", tmp_path / "key"], "signed by the key you gave"),
+        (
+            ["--key", tmp_path / "key", "--checkpoint", tmp_path / "copy"],
+            "held against the checkpoint you gave",
+        ),
+    ):
+        code, out, _ = guardrail("audit", "verify-bundle", target, *options)
+        assert code == 0
+        assert f"holds: {words}" in out
+        assert "withheld  actor" in out
+    assert not home.exists()
+    found = json.loads(guardrail("audit", "verify-bundle", target, "--format", "json")[1])
+    assert found["record"] == str(record_id)
+    target.write_bytes(b"nonsense")
+    assert guardrail("audit", "verify-bundle", target)[0] == 2
