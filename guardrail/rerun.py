@@ -7,14 +7,14 @@ first, as for any generation, and the log keeps that it was done.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from guardrail.backends.reproduction import threads
-from guardrail.contracts import GenerationRequest
+from guardrail.contracts import GenerationRequest, InputPicture
 from guardrail.errors import VerificationFailed
 from guardrail.identifiers import new_id
 from guardrail.provenance import pixels_sha256
@@ -57,19 +57,25 @@ class Replay:
     """Peak signal-to-noise ratio in dB; None when identical or without a picture."""
 
 
-def rerun(pipe: Pipeline, record: Record, reference: Image | None = None) -> Replay:
+def rerun(
+    pipe: Pipeline,
+    record: Record,
+    reference: Image | None = None,
+    inputs: Sequence[InputPicture] = (),
+) -> Replay:
     """Generate the picture of ``record`` again, say how it compares, and record that.
 
     ``reference`` is the recorded picture's pixels, for measuring a difference; the record alone
-    can only tell identical from not. The recorded number of threads is used meanwhile, in the
-    whole process, because it decides the last bit. Raises the refusal, recorded, when today's
+    can only tell identical from not. ``inputs`` are the pictures that the request brought along:
+    the log keeps their digests, not the pictures. The recorded number of threads is used
+    meanwhile, in the whole process, because it decides the last bit. Raises the refusal, recorded, when today's
     policy refuses the prompt, and :class:`~guardrail.errors.StageFailed` when the model fails.
     """
-    why = _unreplayable(pipe, record)
+    why = _unreplayable(pipe, record) or _not_as_recorded(record, inputs)
     replay = (
         Replay(ReplayVerdict.UNREPLAYABLE, record.record_id, (why,))
         if why
-        else _replay(pipe, record, reference)
+        else _replay(pipe, record, reference, inputs)
     )
     pipe.audit.note_rerun(record, replay.verdict, replay.reasons)
     return replay
@@ -84,10 +90,12 @@ def require_bit_exact(replay: Replay) -> None:
         )
 
 
-def _replay(pipe: Pipeline, record: Record, reference: Image | None) -> Replay:
+def _replay(
+    pipe: Pipeline, record: Record, reference: Image | None, inputs: Sequence[InputPicture]
+) -> Replay:
     recorded = record.reproduction or {}
-    request = _request(record, recorded)
-    decision = pipe.policy.decide(request, model=pipe.backend.identity)
+    request = _request(record, recorded, inputs)
+    decision = pipe.decide(request)
     if not decision.allowed:
         pipe.audit.refuse(request, decision)
         raise refusal(decision, request.record_ids[0])
@@ -135,7 +143,21 @@ def _unreplayable(pipe: Pipeline, record: Record) -> str | None:
     return None
 
 
-def _request(record: Record, recorded: Mapping[str, Any]) -> GenerationRequest:
+def _not_as_recorded(record: Record, inputs: Sequence[InputPicture]) -> str | None:
+    """Why the pictures that were given are not those that the request brought along."""
+    given = {str(picture.role): picture.pixels_sha256 for picture in inputs}
+    for needed in (record.reproduction or {}).get("inputs", ()):
+        role, digest = needed["role"], needed["sha256"]
+        if role not in given:
+            return f"it needs the {role} it was made from (SHA-256 of the file: {digest})"
+        if given.pop(role) != needed["pixels_sha256"]:
+            return f"the {role} is not the one it was made from (SHA-256 of the file: {digest})"
+    return f"it was made without a picture as {next(iter(given))}" if given else None
+
+
+def _request(
+    record: Record, recorded: Mapping[str, Any], inputs: Sequence[InputPicture]
+) -> GenerationRequest:
     parameters, batch = recorded["parameters"], recorded["batch"]
     return GenerationRequest(
         request_id=new_id(),
@@ -147,6 +169,12 @@ def _request(record: Record, recorded: Mapping[str, Any]) -> GenerationRequest:
         steps=parameters["num_inference_steps"],
         guidance_scale=float(parameters["guidance_scale"]),
         scheduler=parameters["scheduler"],
+        mode=recorded.get("mode", "text-to-image"),
+        inputs=tuple(inputs),
+        strength=parameters.get("strength"),
+        outpaint=tuple(parameters["outpaint"]) if parameters.get("outpaint") else None,
+        keep_outside=parameters.get("keep_outside", True),
+        control_scale=parameters.get("control_scale"),
         seeds=tuple(int(seed) for seed in batch["seeds"]),
         actor=record.actor,
         tenant=record.tenant,

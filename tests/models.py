@@ -87,6 +87,22 @@ def tiny_stable_diffusion(folder: Path, *, seed: int = 0) -> Any:
     )
 
 
+def tiny_controlnet(folder: Path, *, seed: int = 0) -> Path:
+    """Write a ControlNet with random weights that fits :func:`tiny_stable_diffusion`."""
+    import torch
+    from diffusers import ControlNetModel
+
+    torch.manual_seed(seed)
+    unet = tiny_stable_diffusion(folder / "tokenizer", seed=seed).unet
+    network = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32))
+    with torch.no_grad():  # a fresh ControlNet adds nothing: its last layers are zero
+        entry = network.controlnet_cond_embedding.conv_out
+        for layer in (*network.controlnet_down_blocks, network.controlnet_mid_block, entry):
+            layer.weight.normal_(std=0.3)
+    network.save_pretrained(folder / "controlnet")
+    return folder / "controlnet"
+
+
 def tiny_open_clip(folder: Path, *, seed: int = 0) -> Path:
     """Write an open_clip model of about 20,000 random parameters as a ``local-dir:``; return its
     folder. Its image tower has BatchNorm, as the embedded one has."""

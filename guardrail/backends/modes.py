@@ -37,7 +37,8 @@ class Variants:
 
     def __init__(self, base: Any, controlnet: Callable[[], Any]) -> None:
         self.base = _variant(base)
-        self._controlnet = controlnet
+        self._load_controlnet = controlnet
+        self._controlnet = getattr(base, "controlnet", None)
         self._made: dict[tuple[str, bool], Variant] = {}
 
     def get(self, mode: str, *, controlled: bool) -> Variant:
@@ -55,13 +56,15 @@ class Variants:
         import diffusers  # noqa: PLC0415 (already loaded with the model)
 
         base = self.base.pipeline
-        own = getattr(base, "controlnet", None)
-        if mode == "text-to-image" and not controlled and own is None and self._draws_from_text():
+        brings_one = getattr(base, "controlnet", None) is not None
+        if mode == "text-to-image" and not controlled and not brings_one and self._needs_no_image():
             return self.base
-        extra = {"controlnet": (own or self._controlnet()) if controlled else None}
+        if controlled and self._controlnet is None:
+            self._controlnet = self._load_controlnet()
+        extra = {"controlnet": self._controlnet if controlled else None}
         auto: Any = getattr(diffusers, AUTO_CLASSES[mode])
         try:
-            return _variant(auto.from_pipe(base, **extra if controlled or own else {}))
+            return _variant(auto.from_pipe(base, **extra if controlled or brings_one else {}))
         except (ValueError, AttributeError, TypeError) as error:
             what = f"{mode} with a ControlNet" if controlled else mode
             raise ConfigurationError(
@@ -69,8 +72,8 @@ class Variants:
                 hint="Use a model of a family that does: Stable Diffusion, SDXL, SD3, Flux.",
             ) from error
 
-    def _draws_from_text(self) -> bool:
-        """Whether the given pipeline needs no picture: an image-to-image one may be given."""
+    def _needs_no_image(self) -> bool:
+        """Whether the given pipeline draws from text alone: an image-to-image one may be given."""
         name = type(self.base.pipeline).__name__
         return "Img2Img" not in name and "Inpaint" not in name
 

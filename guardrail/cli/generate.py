@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from guardrail.result import ReleasedImage, Result
     from guardrail.run import StageEvent
 
+LOADING = ("model", "signer", "device", "dtype", "controlnet")
+"""Options of loading; the others are those of the generation."""
+
 
 @click.command()
 @click.argument("prompt")
@@ -32,6 +35,28 @@ if TYPE_CHECKING:
 @click.option("--steps", type=int, help="Denoising steps.")
 @click.option("--guidance-scale", type=float)
 @click.option("--scheduler", metavar="NAME", help="ddim, dpmpp-2m, euler, euler-a, unipc, ...")
+@click.option("--image", metavar="FILE", help="A picture to change.")
+@click.option("--mask", metavar="FILE", help="Where to change it: white is drawn anew.")
+@click.option("--strength", type=float, help="How much of the picture is redrawn: above 0, to 1.")
+@click.option(
+    "--outpaint", metavar="LEFT,TOP,RIGHT,BOTTOM", help="Pixels to add around the picture."
+)
+@click.option(
+    "--keep-outside/--redraw-outside",
+    default=True,
+    help="Keep what the mask leaves out as it was, to the byte (default), or not.",
+)
+@click.option("--control", metavar="FILE", help="A picture whose edges guide the drawing.")
+@click.option(
+    "--control-kind",
+    type=click.Choice(["edges", "map"]),
+    default="edges",
+    show_default=True,
+    help="Find the edges of the control picture, or use it as it is.",
+)
+@click.option("--control-scale", type=float, help="Weight of the control picture, 0 to 2.")
+@click.option("--aspect-ratio", metavar="RATIO", help="square, portrait, wide, ..., or W:H.")
+@click.option("--style", metavar="NAME", help="watercolor, photograph, line-art, ...")
 @click.option("--count", type=int, default=1, show_default=True, help="Pictures to make.")
 @click.option("--actor", help="Who asks, for the record.")
 @click.option("--tenant")
@@ -39,6 +64,7 @@ if TYPE_CHECKING:
 @click.option("--metadata", metavar="JSON", help="Own data to keep with the record.")
 @click.option("--model", metavar="MODEL", help="'embedded', a directory or a hub id.")
 @click.option("--signer", metavar="SIGNER", help="'development' or a signer file.")
+@click.option("--controlnet", metavar="MODEL", help="A directory or a hub id.")
 @click.option("--device", help="cpu, cuda, mps.")
 @click.option("--dtype", help="float32, float16, bfloat16.")
 @click.option("--allow-download", is_flag=True, help="Let a hub id be downloaded.")
@@ -50,9 +76,10 @@ def generate(output: Output, /, prompt: str, **options: Any) -> None:
     """
     from guardrail.pipeline import Pipeline  # noqa: PLC0415 (heavy: torch comes with it)
 
-    loading = {name: options.pop(name) for name in ("model", "signer", "device", "dtype")}
+    loading = {name: options.pop(name) for name in LOADING}
     allow_download = options.pop("allow_download")
     options["metadata"] = _metadata(options.pop("metadata"))
+    options["outpaint"] = _borders(options.pop("outpaint"))
     if options["output"] is None:
         options["output"] = f"guardrail-{secrets.token_hex(4)}.png"
     settings = output.settings
@@ -65,6 +92,7 @@ def generate(output: Output, /, prompt: str, **options: Any) -> None:
         signer=loading["signer"] or settings.signer,
         device=loading["device"],
         dtype=loading["dtype"],
+        controlnet=loading["controlnet"],
         allow_download=allow_download,
         home=settings.home,
     )
@@ -75,6 +103,18 @@ def generate(output: Output, /, prompt: str, **options: Any) -> None:
             prompt, on_progress=_progress(output), on_stage=teller.tell, **options
         )
         _report(output, result)
+
+
+def _borders(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        sides = tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise click.BadParameter("four whole numbers", param_hint="--outpaint") from error
+    if len(sides) != 4:
+        raise click.BadParameter("four whole numbers", param_hint="--outpaint")
+    return sides
 
 
 def _metadata(text: str | None) -> dict[str, Any]:
@@ -130,7 +170,16 @@ def _told_record(event: StageEvent) -> str:
 def _told_generate(event: StageEvent) -> str:
     request = event.request
     seeds = ", ".join(str(seed) for seed in request.seeds)
-    return f"{request.width}x{request.height}, {request.steps} steps, seed {seeds}"
+    told = f"{request.mode}, {request.width}x{request.height}, {request.steps} steps, seed {seeds}"
+    images: Any = event.outcome
+    facts: Any = images[0].reproduction if images else {}
+    canvas = facts.get("parameters", {}).get("canvas")
+    if canvas:
+        told += f" (drawn at {canvas[0]}x{canvas[1]} and cut: the model takes no other sizes)"
+    for name in ("ignored", "truncated"):
+        if facts.get(name):
+            told += f"; {name}: {', '.join(facts[name])}"
+    return told
 
 
 def _told_check(event: StageEvent) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,16 +19,29 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from guardrail.audit import AuditLog, Record
+    from guardrail.contracts import InputPicture
     from guardrail.rerun import Replay
 
 
 @click.command()
 @click.argument("record_or_file", metavar="RECORD|FILE")
+@click.option("--image", metavar="FILE", help="The image it was made from.")
+@click.option("--mask", metavar="FILE", help="The mask it was made with.")
+@click.option("--control", metavar="FILE", help="The control picture it was made with.")
 @click.option("--model", metavar="MODEL", help="'embedded', a directory or a hub id.")
+@click.option("--controlnet", metavar="MODEL", help="A directory or a hub id.")
 @click.option("--device", help="cpu, cuda, mps. Default: as recorded.")
 @click.option("--dtype", help="float32, float16, bfloat16. Default: as recorded.")
 @click.pass_obj
-def rerun(output: Output, /, record_or_file: str, **loading: str | None) -> None:
+def rerun(
+    output: Output,
+    /,
+    record_or_file: str,
+    image: str | None,
+    mask: str | None,
+    control: str | None,
+    **loading: str | None,
+) -> None:
     """Generate the picture of RECORD, or the recorded picture FILE, again.
 
     Says whether the pixels are identical, else how far off they are and what differs in the
@@ -41,6 +55,7 @@ def rerun(output: Output, /, record_or_file: str, **loading: str | None) -> None
     settings = output.settings
     with closing(AuditLog.open(settings.audit_url, migrate=False)) as log:
         record, reference = find(log, record_or_file)
+        inputs = given_inputs(record, {"image": image, "mask": mask, "control": control})
         recorded = as_recorded(record)
         chosen = {name: value or recorded.get(name) for name, value in loading.items()}
         pipe = Pipeline.from_pretrained(
@@ -50,10 +65,11 @@ def rerun(output: Output, /, record_or_file: str, **loading: str | None) -> None
             signer=settings.signer,
             device=chosen["device"],
             dtype=chosen["dtype"],
+            controlnet=chosen["controlnet"],
             home=settings.home,
         )
         with refusals_as_data(output):
-            replay = compare(pipe, record, reference)
+            replay = compare(pipe, record, reference, inputs)
     output.data(replay)
     _tell(output, replay)
     require_bit_exact(replay)
@@ -76,6 +92,22 @@ def find(log: AuditLog, record_or_file: str) -> tuple[Record, Image | None]:
     if record is None:
         record = log.record(_claimed_record(content, path))
     return record, _pixels(path)
+
+
+def given_inputs(record: Record, files: Mapping[str, str | None]) -> list[InputPicture]:
+    """Read the pictures that the record's request brought along. Raises
+    :class:`ConfigurationError` for a file that is no picture."""
+    from guardrail.contracts import InputRole  # noqa: PLC0415
+    from guardrail.pictures import read_picture  # noqa: PLC0415
+
+    recorded = {needed["role"] for needed in (record.reproduction or {}).get("inputs", ())}
+    maps = InputRole.CONTROL_MAP in recorded
+    roles = {
+        "image": InputRole.IMAGE,
+        "mask": InputRole.MASK,
+        "control": InputRole.CONTROL_MAP if maps else InputRole.CONTROL_EDGES,
+    }
+    return [read_picture(path, roles[name]) for name, path in files.items() if path]
 
 
 def as_recorded(record: Record) -> dict[str, str | None]:
@@ -117,6 +149,7 @@ def _claimed_record(content: bytes, path: Path) -> UUID:
 
 
 def _pixels(path: Path) -> Image:
+    """The recorded picture as it left: guardrail writes RGB and RGBA, upright."""
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
 
     try:
