@@ -171,15 +171,20 @@ def _request(
         scheduler=parameters["scheduler"],
         mode=recorded.get("mode", "text-to-image"),
         inputs=tuple(inputs),
-        strength=parameters.get("strength"),
+        strength=_fraction(parameters.get("strength")),
         outpaint=tuple(parameters["outpaint"]) if parameters.get("outpaint") else None,
         keep_outside=parameters.get("keep_outside", True),
-        control_scale=parameters.get("control_scale"),
+        control_scale=_fraction(parameters.get("control_scale")),
         seeds=tuple(int(seed) for seed in batch["seeds"]),
         actor=record.actor,
         tenant=record.tenant,
         purpose=record.purpose,
     )
+
+
+def _fraction(recorded: float | None) -> float | None:
+    """Canonical JSON writes 1.0 as 1, and diffusers insists on a float."""
+    return None if recorded is None else float(recorded)
 
 
 def _differences(
