@@ -49,28 +49,46 @@ def append(
     an event that opens a record which exists, or closes one which is closed or unknown. With
     ``if_open``, closing events of records that are closed already are left out instead.
     """
-    # Salts, commitments and most of the work are done before the lock is taken.
-    prepared = [(event, tuple(commit(f, t) for f, t in event.personal.items())) for event in events]
+    prepared = _prepare(events)  # salts and commitments, before the lock is taken
     with store.write() as connection:
-        closed = _closed(connection, events, report=not if_open)
-        tree = head(connection)
-        rows, personal, nodes = [], [], list[Node]()
-        time = rfc3339(clock())
-        for event, commitments in prepared:
-            if event.record_id in closed and event.type in TERMINAL:
-                continue
-            row = _row(event, tree.size, time, commitments)
-            tree = tree.append(row["leaf_hash"], nodes)
-            rows.append(row)
-            personal += [_personal_row(event, item) for item in commitments]
-        if rows:
-            connection.execute(insert(AuditEvent), rows)
-            state = {"size": tree.size, "frontier": tree.packed(), "root": tree.root}
-            connection.execute(insert(TreeState), [state])
-        if personal:
-            connection.execute(insert(Personal), personal)
-        if nodes:
-            connection.execute(insert(TreeNode), [asdict(node) for node in nodes])
+        return _append(connection, prepared, clock, if_open)
+
+
+def append_within(connection: Connection, events: Sequence[Event], clock: Clock) -> None:
+    """Append ``events`` in a write transaction that the caller has begun, and will commit."""
+    _append(connection, _prepare(events), clock, if_open=False)
+
+
+_Prepared = list[tuple[Event, tuple[Commitment, ...]]]
+
+
+def _prepare(events: Sequence[Event]) -> _Prepared:
+    return [(event, tuple(commit(f, t) for f, t in event.personal.items())) for event in events]
+
+
+def _append(
+    connection: Connection, prepared: _Prepared, clock: Clock, if_open: bool
+) -> frozenset[UUID]:
+    events = [event for event, _ in prepared]
+    closed = _closed(connection, events, report=not if_open)
+    tree = head(connection)
+    rows, personal, nodes = [], [], list[Node]()
+    time = rfc3339(clock())
+    for event, commitments in prepared:
+        if event.record_id in closed and event.type in TERMINAL:
+            continue
+        row = _row(event, tree.size, time, commitments)
+        tree = tree.append(row["leaf_hash"], nodes)
+        rows.append(row)
+        personal += [_personal_row(event, item) for item in commitments]
+    if rows:
+        connection.execute(insert(AuditEvent), rows)
+        state = {"size": tree.size, "frontier": tree.packed(), "root": tree.root}
+        connection.execute(insert(TreeState), [state])
+    if personal:
+        connection.execute(insert(Personal), personal)
+    if nodes:
+        connection.execute(insert(TreeNode), [asdict(node) for node in nodes])
     return frozenset(event.record_id for event in events if event.record_id) - closed
 
 

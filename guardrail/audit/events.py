@@ -34,10 +34,14 @@ INTERRUPTED = "generation.interrupted"
 RECOVERED = "generation.recovered"
 RERUN = "generation.rerun"
 POLICY_ACTIVATED = "policy.activated"
+ERASED = "personal.erased"
+EXPIRED = "personal.expired"
+HOLD_PLACED = "hold.placed"
+HOLD_LIFTED = "hold.lifted"
 
 EVENT_TYPES = frozenset(
     {REQUESTED, REFUSED, HELD, FAILED, RELEASED, CANCELLED, INTERRUPTED, RECOVERED, RERUN}
-    | {POLICY_ACTIVATED}
+    | {POLICY_ACTIVATED, ERASED, EXPIRED, HOLD_PLACED, HOLD_LIFTED}
 )
 """Grammar ``subject.verb``, past tense. Never reused or renamed; a test pins them."""
 

@@ -14,6 +14,7 @@ from guardrail.audit import events as types
 from guardrail.audit import generation, queries
 from guardrail.audit.append import append
 from guardrail.audit.assurance import Evidence
+from guardrail.audit.erasure import PersonalData
 from guardrail.audit.events import Event
 from guardrail.audit.policies import PolicyHistory
 from guardrail.audit.processes import may_be_alive
@@ -210,6 +211,11 @@ class AuditLog:
     def proofs(self, kept: Path | None = None) -> LogProofs:
         """Return what makes checkpoints and proofs; ``kept`` is a folder for the newest one."""
         return LogProofs(self._store, self._clock, kept)
+
+    @property
+    def personal(self) -> PersonalData:
+        """The personal texts: what is held, erasing, expiring, holding."""
+        return PersonalData(self._store, self._clock)
 
     def sweep(self, *, since: datetime | None = None) -> tuple[Recovered, ...]:
         """Mark interrupted work as such, finish renames that a crash prevented, and remove

@@ -59,7 +59,11 @@ def records(connection: Connection, ids: Iterable[str], alive: Alive) -> list[Re
         select(Personal.commitment, Personal.text).where(Personal.record_id.in_(wanted))
     )
     texts = {row.commitment: row.text for row in held}
-    return [build_record(grouped[i], texts, alive) for i in wanted if i in grouped]
+    return [
+        build_record(grouped[i], texts, alive)
+        for i in wanted
+        if i in grouped and grouped[i][0].type == types.REQUESTED
+    ]
 
 
 def record_of_asset(connection: Connection, sha256: str) -> str | None:

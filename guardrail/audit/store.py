@@ -110,6 +110,15 @@ class Store:
                 yield connection
 
     @contextmanager
+    def unmanaged(self) -> Iterator[Connection]:
+        """A connection without a transaction, for what the database runs outside of one."""
+        with self.errors(), self._engine.connect() as connection:
+            connection.execution_options(guardrail_unmanaged=True)
+            if self.dialect == "postgresql":
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
+
+    @contextmanager
     def errors(self) -> Iterator[None]:
         """Turn the database's errors into a sentence that holds neither texts nor passwords."""
         try:
@@ -317,7 +326,10 @@ def _configure_postgresql(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writing = connection.get_execution_options().get("guardrail_write", False)
+    options = connection.get_execution_options()
+    if options.get("guardrail_unmanaged"):
+        return
+    writing = options.get("guardrail_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 

@@ -13,6 +13,8 @@ from sqlalchemy import Connection, LargeBinary, cast, func, select
 from guardrail.audit import triggers
 from guardrail.audit.assurance import Assurance, Evidence, Judgement
 from guardrail.audit.events import (
+    ERASED,
+    EXPIRED,
     PROJECTED,
     REQUESTED,
     TERMINAL,
@@ -86,7 +88,7 @@ def verify_log(
         found,
         Assurance.NONE if found else assurance,
         0 if found else covered,
-        erased=walk.committed - walk.held,
+        erased=len(walk.missing),
     )
 
 
@@ -110,8 +112,11 @@ class _Walk:
     """Whether a stored root was missed already: every later one is, too."""
     last_match: int = 0
     seen_states: int = 0
-    committed: int = 0
     held: int = 0
+    missing: dict[str, str] = field(default_factory=dict)
+    """Where the texts belong that are committed to and no longer held, by commitment."""
+    erased: set[str] = field(default_factory=set)
+    """Commitments whose erasure was recorded."""
     policy_refs: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     """Id and version that the events give each policy, by digest."""
 
@@ -167,6 +172,8 @@ class _Walk:
         )
         for name, digest in _items(document.get("personal")):
             commitments[str(digest)] = (document.get("record"), name)
+        if document.get("type") in (ERASED, EXPIRED):
+            self.erased.update(map(str, _get(document, "data", "commitments") or ()))
         decision = _items(_get(document, "data", "decision", "policy"))
         self._policy(document.get("policy"), dict(decision))
 
@@ -246,12 +253,14 @@ class _Walk:
             self.report([f"{stored - self.seen_nodes} nodes of the tree stand over no events"])
 
     def _check_texts(self, commitments: dict[str, tuple[Any, str]]) -> None:
-        self.committed += len(commitments)
         found = self.connection.execute(
             select(*Personal.__table__.columns).where(Personal.commitment.in_(commitments))
-        )
-        for row in found if commitments else ():
-            self.held += 1
+        ).all()
+        self.held += len(found)
+        for digest in commitments.keys() - {row.commitment for row in found}:
+            record_id, name = commitments[digest]
+            self.missing[digest] = f"record {record_id}: its {name}"
+        for row in found:
             record_id, name = commitments[row.commitment]
             if commitment_digest(row.salt, row.text) != row.commitment:
                 self.report([f"record {record_id}: its {name} was changed"])
@@ -259,10 +268,19 @@ class _Walk:
                 self.report([f"record {record_id}: its {name} is filed elsewhere"])
 
     def texts(self) -> None:
-        """Look for personal texts that no event commits to."""
+        """Look for personal texts that no event commits to, that went without an erasure, or
+        that came back after one."""
         stored = self.connection.scalar(select(func.count()).select_from(Personal)) or 0
         if stored > self.held:
             self.report([f"{stored - self.held} personal texts belong to no event"])
+        self.report(
+            f"{what} is gone, and no erasure was recorded"
+            for digest, what in self.missing.items()
+            if digest not in self.erased
+        )
+        back = self.erased - self.missing.keys()
+        if back:
+            self.report([f"{len(back)} personal texts were erased and are back"])
 
     def policies(self) -> None:
         """Look at the stored policies: those that decided are there, and say what they said."""

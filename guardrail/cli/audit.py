@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 
 from guardrail.audit import Filters, Record, RecordNotFound, State
-from guardrail.cli import audit_bundle, audit_proofs
+from guardrail.cli import audit_bundle, audit_personal, audit_proofs
 from guardrail.cli.audit_options import open_log
 from guardrail.cli.moment import Moment
 from guardrail.cli.output import Output
@@ -195,6 +195,6 @@ def policy_text(output: Output, /, digest: str) -> None:
     output.line(text)
 
 
-for _module in (audit_proofs, audit_bundle):
+for _module in (audit_proofs, audit_bundle, audit_personal):
     for _command in _module.commands():
         audit.add_command(_command)

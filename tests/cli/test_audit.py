@@ -476,3 +476,61 @@ def test_evidence_goes_out_and_is_verified_without_a_store(
     assert found["record"] == str(record_id)
     target.write_bytes(b"nonsense")
     assert guardrail("audit", "verify-bundle", target)[0] == 2
+
+
+def test_a_data_subject_is_told_and_forgotten(guardrail: Command, log: AuditLog) -> None:
+    mine = generate(log, "a red boat", actor="ada")
+    other = generate(log, "a blue boat", actor="bob")
+    code, out, _ = guardrail("audit", "about", "--actor", "ada")
+    assert code == 0
+    assert f"{mine}  prompt: a red boat" in out
+    assert "blue" not in out
+    order = ["--reason", "request of 3 November", "--by", "dpo"]
+    code, _, err = guardrail("audit", "erase", "--actor", "ada", *order)
+    assert code == 2
+    assert "Nobody is there to ask" in err
+    assert log.record(mine).prompt == "a red boat"
+    code, out, err = guardrail("audit", "erase", "--actor", "ada", *order, "--yes")
+    assert code == 0
+    assert "pictures  1, outside the store" in err
+    assert re.match(r"\d texts of 1 records erased", out)
+    assert listed(guardrail, "--actor", "ada") == []
+    shown = json.loads(guardrail("audit", "show", mine, "--format", "json")[1])
+    assert (shown["prompt"], shown["actor"]) == (None, None)
+    assert "prompt" in shown["erased"]
+    assert "asked     (erased)" in guardrail("audit", "show", mine)[1]
+    assert log.record(other).prompt == "a blue boat"
+    assert guardrail("audit", "verify", "--full")[0] == 0
+
+
+def test_holds_and_retention(guardrail: Command, log: AuditLog) -> None:
+    held, free = generate(log, "held"), generate(log, "free")
+    order = ["--reason", "case 7", "--by", "counsel"]
+    assert guardrail("audit", "hold", held, *order)[0] == 0
+    code, _, err = guardrail("audit", "erase", "--record", held, *order, "--yes")
+    assert (code, "legal hold" in err) == (2, True)
+    code, out, err = guardrail(
+        "audit", "retain", "--older-than", "0s", "--by", "cron", "--dry-run", "--format", "json"
+    )
+    assert code == 0
+    preview = json.loads(out)
+    assert preview["records"] == [str(free)]
+    assert preview["on_hold"] == [str(held)]
+    assert log.record(free).prompt == "free"
+    code, out, err = guardrail(
+        "audit", "retain", "--older-than", "0s", "--by", "cron", "--field", "prompt"
+    )
+    assert (code, out) == (0, "1 texts of 1 records erased\n")
+    assert f"kept, on hold: {held}" in err
+    assert (log.record(free).prompt, log.record(held).prompt) == (None, "held")
+    assert guardrail("audit", "unhold", held, *order)[0] == 0
+    assert guardrail("audit", "unhold", held, *order)[0] == 2
+
+
+@pytest.mark.parametrize("subject", [[], ["--actor", "ada", "--record", str(UUID(int=1))]])
+def test_an_erasure_is_about_somebody(
+    guardrail: Command, log: AuditLog, subject: list[str]
+) -> None:
+    code, _, err = guardrail("audit", "erase", *subject, "--reason", "r", "--by", "b", "--yes")
+    assert code == 2
+    assert "either --actor or --record" in err
