@@ -120,10 +120,21 @@ def _without_effect(request: GenerationRequest, variant: Variant) -> set[str]:
         return idle
     denoiser = getattr(pipeline, "transformer", None) or getattr(pipeline, "unet", None)
     config: Mapping[str, Any] = getattr(denoiser, "config", None) or {}
-    distilled = "true_cfg_scale" in parameters or config.get("time_cond_proj_dim") is not None
     if config.get("guidance_embeds") is False and "true_cfg_scale" in parameters:
         idle.add("guidance_scale")
-    unguided = distilled or request.guidance_scale <= 1
-    if request.negative_prompt is not None and unguided:
+    if request.negative_prompt is not None and not _guided(variant, request.guidance_scale):
         idle.add("negative_prompt")
     return idle
+
+
+def _guided(variant: Variant, scale: float) -> bool:
+    """Whether the pipeline computes an unguided half, where a negative prompt has its say."""
+    if "true_cfg_scale" in variant.parameters:
+        return False  # at its default of 1, which nothing here raises
+    if "prior_guidance_scale" in variant.parameters:
+        return True  # the prior is guided by a scale of its own
+    if hasattr(type(variant.pipeline), "do_classifier_free_guidance"):
+        # Each family has its own threshold; the property reads what the call is about to set.
+        variant.pipeline._guidance_scale = scale
+        return bool(variant.pipeline.do_classifier_free_guidance)
+    return scale > 1

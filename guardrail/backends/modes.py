@@ -64,6 +64,7 @@ class Variants:
         extra = {"controlnet": self._controlnet if controlled else None}
         auto: Any = getattr(diffusers, AUTO_CLASSES[mode])
         try:
+            _require_own_weights(base, mode)
             return _variant(auto.from_pipe(base, **extra if controlled or brings_one else {}))
         except (ValueError, AttributeError, TypeError) as error:
             what = f"{mode} with a ControlNet" if controlled else mode
@@ -76,6 +77,15 @@ class Variants:
         """Whether the given pipeline draws from text alone: an image-to-image one may be given."""
         name = type(self.base.pipeline).__name__
         return "Img2Img" not in name and "Inpaint" not in name
+
+
+def _require_own_weights(base: Any, mode: str) -> None:
+    """Kandinsky 2 paints into pictures with a denoiser of nine channels only, and diffusers builds
+    the pipeline around any."""
+    channels = getattr(getattr(base, "unet", None), "config", {}).get("in_channels")
+    name = type(base).__name__
+    if AUTO_CLASSES[mode] == AUTO_CLASSES["inpainting"] and "Kandinsky" in name and channels != 9:
+        raise ValueError("these weights were not trained to paint into pictures")
 
 
 def _variant(pipeline: Any) -> Variant:

@@ -104,8 +104,6 @@ def test_what_the_signature_lacks_is_ignored_by_name() -> None:
     [
         (stable_diffusion, {}, {"guidance_scale": 1.0, "negative_prompt": "x"}, "negative_prompt"),
         (stable_diffusion, {}, {"guidance_scale": 1.0}, ""),
-        (stable_diffusion, {"unet": part(time_cond_proj_dim=8)}, {"negative_prompt": "x"},
-         "negative_prompt"),
         (flux, {"transformer": part(guidance_embeds=True)}, {"negative_prompt": "x"},
          "negative_prompt"),
         (flux, {"transformer": part(guidance_embeds=True)}, {}, ""),
