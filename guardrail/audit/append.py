@@ -18,10 +18,11 @@ from guardrail.audit.events import (
     body_of,
     canonical,
     commit,
+    findings_of,
 )
 from guardrail.audit.merkle import Frontier, Node, leaf_hash
 from guardrail.audit.store import Store
-from guardrail.audit.tables import AuditEvent, Personal, TreeNode, TreeState
+from guardrail.audit.tables import AuditEvent, FoundBy, Personal, TreeNode, TreeState
 from guardrail.clock import Clock, rfc3339
 from guardrail.errors import AuditError
 
@@ -72,21 +73,25 @@ def _append(
     events = [event for event, _ in prepared]
     closed = _closed(connection, events, report=not if_open)
     tree = head(connection)
-    rows, personal, nodes = [], [], list[Node]()
+    rows, personal, found, nodes = [], [], [], list[Node]()
     time = rfc3339(clock())
     for event, commitments in prepared:
         if event.record_id in closed and event.type in TERMINAL:
             continue
-        row = _row(event, tree.size, time, commitments)
+        document = body_of(event, tree.size, time, commitments)
+        row = _row(document)
         tree = tree.append(row["leaf_hash"], nodes)
         rows.append(row)
         personal += [_personal_row(event, item) for item in commitments]
+        found += found_rows(document)
     if rows:
         connection.execute(insert(AuditEvent), rows)
         state = {"size": tree.size, "frontier": tree.packed(), "root": tree.root}
         connection.execute(insert(TreeState), [state])
     if personal:
         connection.execute(insert(Personal), personal)
+    if found:
+        connection.execute(insert(FoundBy), found)
     if nodes:
         connection.execute(insert(TreeNode), [asdict(node) for node in nodes])
     return frozenset(event.record_id for event in events if event.record_id) - closed
@@ -117,11 +122,17 @@ def _closed(connection: Connection, events: Sequence[Event], *, report: bool) ->
     return frozenset(closed)
 
 
-def _row(event: Event, seq: int, time: str, commitments: tuple[Commitment, ...]) -> dict[str, Any]:
-    document = body_of(event, seq, time, commitments)
+def _row(document: dict[str, Any]) -> dict[str, Any]:
     body = canonical(document)
     columns = {column: document.get(key) for column, key in PROJECTED.items()}
     return {**columns, "leaf_hash": leaf_hash(body), "body": body.decode("utf-8")}
+
+
+def found_rows(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what ``found_by`` holds for one event."""
+    pairs = sorted(findings_of(document.get("data")))
+    about = {"seq": document["seq"], "record_id": document.get("record", "")}
+    return [{**about, "rule_id": rule, "reason_code": reason} for rule, reason in pairs]
 
 
 def _personal_row(event: Event, item: Commitment) -> dict[str, Any]:

@@ -162,6 +162,20 @@ def body_of(
     return stored
 
 
+def findings_of(data: Any) -> frozenset[tuple[str, str]]:
+    """Return what rules found according to an event's data: pairs of rule id and reason code.
+    Data that is not as we write it has none."""
+    pairs = set()
+    for place in ("decision", "output_decision"):
+        decision = data.get(place) if isinstance(data, Mapping) else None
+        findings = decision.get("findings") if isinstance(decision, Mapping) else None
+        for finding in findings if isinstance(findings, list | tuple) else ():
+            if isinstance(finding, Mapping):
+                pair = (str(finding.get("rule_id")), str(finding.get("reason_code")))
+                pairs.add((pair[0][:NAME_LENGTH], pair[1][:NAME_LENGTH]))
+    return frozenset(pairs)
+
+
 def canonical(document: Mapping[str, Any]) -> bytes:
     """Return the RFC 8785 bytes of a document.
 

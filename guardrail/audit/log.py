@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -13,14 +13,17 @@ from sqlalchemy import insert, select
 from guardrail.audit import events as types
 from guardrail.audit import generation, queries
 from guardrail.audit.append import append
+from guardrail.audit.append import head as tree_head
 from guardrail.audit.assurance import Evidence
 from guardrail.audit.erasure import PersonalData
 from guardrail.audit.events import Event
+from guardrail.audit.export import event_lines
 from guardrail.audit.policies import PolicyHistory
 from guardrail.audit.processes import may_be_alive
 from guardrail.audit.proofs import LogProofs
 from guardrail.audit.records import Filters, Page, Record, RecordNotFound
 from guardrail.audit.recovery import Recovered, sweep
+from guardrail.audit.statistics import Statistics, statistics
 from guardrail.audit.store import Store
 from guardrail.audit.tables import PolicyVersion
 from guardrail.audit.verification import NOTHING, LogVerification, verify_log
@@ -200,6 +203,34 @@ class AuditLog:
             return queries.page(
                 connection, filters or Filters(), before=before, limit=limit, alive=self._alive
             )
+
+    def all_records(self, filters: Filters | None = None) -> Iterator[Record]:
+        """Yield every record, newest first, as of the moment each page is read."""
+        before: int | None = None
+        while True:
+            page = self.records(filters, limit=500, before=before)
+            yield from page.records
+            before = page.next
+            if before is None:
+                return
+
+    def head(self) -> int:
+        """Return how many events the log has."""
+        with self._store.read() as connection:
+            return tree_head(connection).size
+
+    def events(self, *, after: int = -1, limit: int | None = None) -> Iterator[tuple[int, str]]:
+        """Yield (seq, text) of the events after ``after``, in order; each text is exactly what
+        was hashed. Stop at the head of the log as it is when the first one is read."""
+        with self._store.read() as connection:
+            yield from event_lines(connection, after, limit)
+
+    def statistics(
+        self, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Statistics:
+        """Count what the record says about a stretch of time."""
+        with self._store.read() as connection:
+            return statistics(connection, since, until)
 
     def verify(self, evidence: Evidence = NOTHING, *, full: bool = False) -> LogVerification:
         """Recompute the whole log from its stored bytes, and hold it against ``evidence``.

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, exists, func, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, exists, select
 from sqlalchemy.orm import aliased
 
 from guardrail.audit import events as types
-from guardrail.audit.events import canonical_text, storable
+from guardrail.audit.events import storable
 from guardrail.audit.records import (
     STATE_OF,
     Alive,
@@ -24,7 +24,7 @@ from guardrail.audit.records import (
     build_record,
     view,
 )
-from guardrail.audit.tables import AuditEvent, Personal
+from guardrail.audit.tables import AuditEvent, FoundBy, Personal
 from guardrail.clock import rfc3339
 from guardrail.files import staged_path
 
@@ -139,10 +139,16 @@ def _exists(path: Path) -> bool:
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     """One condition for each filter that is set."""
     return [
-        condition(storable(value) if isinstance(value, str) else value)
+        condition(_storable(value))
         for name, condition in _CONDITIONS.items()
         if (value := getattr(filters, name)) is not None
     ]
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(storable(item) for item in value)
+    return storable(value) if isinstance(value, str) else value
 
 
 def _some_event(condition: Callable[[Any], Any]) -> ColumnElement[bool]:
@@ -178,11 +184,22 @@ def _verdict(verdict: str) -> ColumnElement[bool]:
     return _latest(lambda e: e.verdict, lambda e: e.verdict.is_not(None)) == verdict
 
 
-def _rule(rule: str) -> ColumnElement[bool]:
-    # The body is canonical JSON, and quotes within texts are escaped there: this cannot be forged.
-    # (LIKE would ignore case on SQLite.)
-    needle = f'"rule_id":{canonical_text(rule)}'
-    return _some_event(lambda e: func.replace(e.body, needle, "") != e.body)
+def _found(column: Any, value: str) -> ColumnElement[bool]:
+    return exists().where(FoundBy.record_id == AuditEvent.record_id, column == value)
+
+
+def _words(words: tuple[str, ...]) -> ColumnElement[bool]:
+    fields = Personal.field.in_(("prompt", "negative_prompt"))
+    return and_(
+        *(
+            exists().where(
+                Personal.record_id == AuditEvent.record_id,
+                fields,
+                Personal.text.icontains(word, autoescape=True),
+            )
+            for word in words
+        )
+    )
 
 
 _CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
@@ -192,7 +209,12 @@ _CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
     "model": lambda value: AuditEvent.model == value,
     "policy": lambda value: AuditEvent.policy_digest.startswith(value, autoescape=True),
     "verdict": _verdict,
-    "rule": _rule,
+    "rule": lambda value: _found(FoundBy.rule_id, value),
+    "reason": lambda value: _found(FoundBy.reason_code, value),
+    "purpose": lambda value: AuditEvent.purpose == value,
+    "seed": lambda value: AuditEvent.seed == value,
+    "asset": lambda value: _some_event(lambda e: e.asset_sha256.startswith(value, autoescape=True)),
+    "words": _words,
     "actor": lambda value: _personal("actor", Personal.text == value),
     "text": lambda value: _personal("prompt", Personal.text.icontains(value, autoescape=True)),
     "state": _state,

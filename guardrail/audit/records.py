@@ -117,8 +117,17 @@ class Filters:
     policy: str | None = None
     """A policy's digest, or the start of one."""
     rule: str | None = None
+    """Id of a rule that found something, in enforce, shadow or warn."""
+    reason: str | None = None
+    """A reason code of a finding."""
     text: str | None = None
     """Part of the prompt."""
+    words: tuple[str, ...] | None = None
+    """Words that all stand in the prompt or the negative prompt, whatever their case."""
+    purpose: str | None = None
+    seed: str | None = None
+    asset: str | None = None
+    """SHA-256 of a released file, or the start of one."""
 
 
 @dataclass(frozen=True, slots=True)

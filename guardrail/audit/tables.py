@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Index, Integer, LargeBinary, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 BigKey = BigInteger().with_variant(Integer(), "sqlite")
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """The Alembic revision this code works with; a test pins it to the migrations' head."""
 VERSION_TABLE = "guardrail_alembic_version"
 
@@ -78,6 +78,22 @@ class TreeNode(Base):
     """8, 16, ...: the node stands over ``2**level`` leaves."""
     position: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
     hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
+class FoundBy(Base):
+    """Which rule found what in which event: repeats the hashed text for queries. Append-only."""
+
+    __tablename__ = "found_by"
+
+    seq: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
+    rule_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    reason_code: Mapped[str] = mapped_column(String(255), primary_key=True)
+    record_id: Mapped[str] = mapped_column(String(36), index=True)
+
+    __table_args__ = (
+        Index("ix_found_by_rule_id_seq", "rule_id", "seq"),
+        Index("ix_found_by_reason_code_seq", "reason_code", "seq"),
+    )
 
 
 class StoredCheckpoint(Base):

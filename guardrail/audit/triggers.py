@@ -87,6 +87,7 @@ SQLITE: dict[str, _SqliteTrigger] = dict(
         *_sqlite_append_only("policy_version"),
         *_sqlite_append_only("tree_node"),
         *_sqlite_append_only("checkpoint"),
+        *_sqlite_append_only("found_by"),
         _sqlite(
             "audit_event_in_order",
             "audit_event",
@@ -102,6 +103,7 @@ SQLITE: dict[str, _SqliteTrigger] = dict(
         _sqlite_no_replace("policy_version", "digest"),
         _sqlite_no_replace("tree_node", "level", "position"),
         _sqlite_no_replace("checkpoint", "size", "key_id"),
+        _sqlite_no_replace("found_by", "seq", "rule_id", "reason_code"),
         _sqlite(
             "personal_no_update",
             "personal",
@@ -125,6 +127,7 @@ POSTGRESQL: dict[str, _PostgresTrigger] = {
     **dict(_postgres_append_only("policy_version")),
     **dict(_postgres_append_only("tree_node")),
     **dict(_postgres_append_only("checkpoint")),
+    **dict(_postgres_append_only("found_by")),
     "audit_event_in_order": _PostgresTrigger(
         "audit_event", BEFORE | ROW | INSERT, "guardrail_next_event"
     ),

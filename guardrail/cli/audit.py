@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 
 from guardrail.audit import Filters, Record, RecordNotFound, State
-from guardrail.cli import audit_bundle, audit_personal, audit_proofs
+from guardrail.cli import audit_bundle, audit_personal, audit_proofs, audit_query
 from guardrail.cli.audit_options import open_log
 from guardrail.cli.moment import Moment
 from guardrail.cli.output import Output
@@ -37,7 +37,11 @@ def audit() -> None:
 @click.option("--tenant")
 @click.option("--model", help="Model id, exactly.")
 @click.option("--policy-digest", "policy", help="Digest of the policy, or its start.")
-@click.option("--rule", help="Id of a rule that ran or found something.")
+@click.option("--rule", help="Id of a rule that found something.")
+@click.option("--reason", help="Reason code of a finding.")
+@click.option("--purpose")
+@click.option("--seed")
+@click.option("--asset", help="SHA-256 of a released file, or its start.")
 @click.option("--text", help="Part of the prompt.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @click.option("--before", type=int, metavar="SEQ", help="Go on from here (see the hint).")
@@ -47,15 +51,29 @@ def list_records(
 ) -> None:
     """List records, newest first."""
     chosen = Filters(state=State(state) if state else None, **filters)
+    _list(output, chosen, limit, before, "guardrail audit list")
+
+
+@audit.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--before", type=int, metavar="SEQ", help="Go on from here (see the hint).")
+@click.pass_obj
+def search(output: Output, /, words: tuple[str, ...], limit: int, before: int | None) -> None:
+    """List records whose prompts hold all WORDS, newest first."""
+    _list(output, Filters(words=words), limit, before, "guardrail audit search ...")
+
+
+def _list(output: Output, filters: Filters, limit: int, before: int | None, command: str) -> None:
     with open_log(output) as log:
-        page = log.records(chosen, limit=limit, before=before)
+        page = log.records(filters, limit=limit, before=before)
     output.rows(summary(record) for record in page.records)
     if not page.records:
         output.note("no records")
     for record in page.records:
         output.line(_row(record), fg=_COLOURS.get(record.state))
     if page.next is not None:
-        output.hint(f"older records: guardrail audit list --before {page.next}")
+        output.hint(f"older records: {command} --before {page.next}")
 
 
 def summary(record: Record) -> dict[str, Any]:
@@ -195,6 +213,6 @@ def policy_text(output: Output, /, digest: str) -> None:
     output.line(text)
 
 
-for _module in (audit_proofs, audit_bundle, audit_personal):
+for _module in (audit_query, audit_proofs, audit_bundle, audit_personal):
     for _command in _module.commands():
         audit.add_command(_command)

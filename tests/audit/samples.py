@@ -26,6 +26,7 @@ from guardrail.contracts import (
     ModelIdentity,
     PolicyRef,
     Release,
+    RuleRun,
     SignedImage,
     SignerInfo,
     Stage,
@@ -42,7 +43,15 @@ MODEL = ModelIdentity(
 ALLOW = Decision(Verdict.ALLOW, POLICY, effective_prompt="a red boat", inspected=("prompt",))
 SIGNER = SignerInfo("development", "es256", "ef" * 32, "Development", "2027-01-01", True)
 REPORT = ImageReport((), (), {"nudity": 0.01})
-TABLES = ("audit_event", "tree_state", "tree_node", "checkpoint", "policy_version", "personal")
+TABLES = (
+    "audit_event",
+    "tree_state",
+    "tree_node",
+    "checkpoint",
+    "found_by",
+    "policy_version",
+    "personal",
+)
 
 
 def make_request(prompt: str = "a red boat", *, count: int = 1, **changes: Any) -> Any:
@@ -79,7 +88,9 @@ def finding(rule_id: str = "real-people", action: Action = Action.BLOCK) -> Find
 def refusal(verdict: Verdict = Verdict.BLOCK, rule_id: str = "real-people") -> Decision:
     """Return a decision that does not allow."""
     action = Action.REVIEW if verdict is Verdict.REVIEW else Action.BLOCK
-    return Decision(verdict, POLICY, (finding(rule_id, action),), inspected=("prompt",))
+    ran = RuleRun(f"{rule_id}-ran", Stage.PROMPT, verdict, 0.1)
+    found = (finding(rule_id, action),)
+    return Decision(verdict, POLICY, found, (ran,), inspected=("prompt",))
 
 
 def make_signed(content: bytes = b"signed bytes") -> SignedImage:

@@ -11,21 +11,27 @@ from guardrail.audit import AuditLog
 from tests.audit.samples import Behind, generate
 
 REFUSED = (sqlite3.Error, psycopg.Error)
-EVIDENCE = ("audit_event", "tree_state", "policy_version", "tree_node", "checkpoint")
+EVIDENCE = ("audit_event", "tree_state", "policy_version", "tree_node", "checkpoint", "found_by")
 KEY = {
     "audit_event": "seq",
     "tree_state": "size",
     "policy_version": "digest",
     "tree_node": "position",
     "checkpoint": "size",
+    "found_by": "seq",
 }
-UNIQUE = KEY | {"tree_node": "level, position", "checkpoint": "size, key_id"}
+UNIQUE = KEY | {
+    "tree_node": "level, position",
+    "checkpoint": "size, key_id",
+    "found_by": "seq, rule_id, reason_code",
+}
 COLUMNS = {
     "audit_event": "seq, event_id, type, time, leaf_hash, body",
     "tree_state": "size, frontier, root",
     "policy_version": "digest, policy_id, version, stored, text",
     "tree_node": "level, position, hash",
     "checkpoint": "size, key_id, time, note",
+    "found_by": "seq, rule_id, reason_code, record_id",
 }
 
 
@@ -36,6 +42,9 @@ def filled(log: AuditLog, behind: Behind) -> Behind:
         generate(log)
     behind.run("INSERT INTO tree_node (level, position, hash) SELECT 8, size, root FROM tree_state")
     behind.run("INSERT INTO checkpoint (size, key_id, time, note) VALUES (6, 'ab', 'now', 'x')")
+    behind.run(
+        "INSERT INTO found_by (seq, rule_id, reason_code, record_id) VALUES (1, 'a', 'b', '')"
+    )
     return behind
 
 

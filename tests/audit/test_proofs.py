@@ -17,7 +17,7 @@ from guardrail.audit.store import Store
 from guardrail.audit.tree import StoredTree
 from guardrail.errors import AuditError, ConfigurationError
 from guardrail.identifiers import new_id
-from tests.audit.samples import ALLOW, MODEL, Behind, generate, make_request
+from tests.audit.samples import ALLOW, MODEL, Behind, generate, make_request, refusal
 
 
 @pytest.fixture
@@ -173,6 +173,15 @@ DAMAGES: dict[str, tuple[str, str]] = {
         "node 0 of level 8: it is not what its leaves lead to",
     ),
     "missing node": ("DELETE FROM tree_node", "node 0 of level 8: it is not what"),
+    "finding": (
+        "UPDATE found_by SET rule_id = 'other'",
+        "event 300: what is stored of its findings differs",
+    ),
+    "missing finding": ("DELETE FROM found_by", "event 300: what is stored of its findings"),
+    "invented finding": (
+        "INSERT INTO found_by SELECT seq + 999, rule_id, reason_code, record_id FROM found_by",
+        "stored findings belong to no event",
+    ),
     "invented node": (
         "INSERT INTO tree_node SELECT 16, 9, hash FROM tree_node",
         "1 nodes of the tree stand over no events",
@@ -185,6 +194,7 @@ def test_damaged_proof_tables_are_found(
     log: AuditLog, behind: Behind, key: LogKey, damage: str
 ) -> None:
     fill(log, 300)
+    log.refuse(make_request(), refusal())
     log.proofs().checkpoint(key)
     sql, sentence = DAMAGES[damage]
     behind.tamper(sql)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from tests.audit.samples import (
     release,
 )
 
+RELEASED_SHA256 = hashlib.sha256(b"the picture").hexdigest()
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -42,7 +44,7 @@ def stories(url: str) -> Any:
         ids[name] = request.record_ids[0]
         return request
 
-    release(log, began(log, tell("released", actor="ada")))
+    release(log, began(log, tell("released", actor="ada")), content=b"the picture")
     log.refuse(tell("refused", actor="bob", tenant="other"), refusal())
     log.refuse(tell("held"), refusal(Verdict.REVIEW, rule_id="children"))
     log.refuse(tell("error"), refusal(Verdict.ERROR))
@@ -51,8 +53,8 @@ def stories(url: str) -> Any:
     request = began(log, tell("cancelled", purpose="test"))
     log.cancel(request, request.record_ids)
     other = PolicyRef("strict", "2", "9" * 64)
-    began(log, tell("open"), decision=replace(ALLOW, policy=other))
-    began(log, tell("sdxl"), model=replace(MODEL, id="sdxl"))
+    began(log, tell("open", negative_prompt="FOG"), decision=replace(ALLOW, policy=other))
+    began(log, tell("sdxl", seeds=(7,)), model=replace(MODEL, id="sdxl"))
     yield log, ids
     log.close()
 
@@ -98,9 +100,22 @@ FILTERS: dict[str, tuple[Filters, list[str]]] = {
     "policy with a wildcard": (Filters(policy="%"), []),
     "rule": (Filters(rule="children"), ["held"]),
     "rule of a picture": (Filters(rule="nudity"), ["withheld"]),
+    "a rule that only ran": (Filters(rule="nudity-ran"), []),
     "rule, whole": (Filters(rule="nud"), []),
     "rule, exactly": (Filters(rule="Nudity"), []),
     "rule with a quote": (Filters(rule='nudity","x":"'), []),
+    "reason": (
+        Filters(reason="REAL_PERSON_NAMED"),
+        ["withheld", "error", "held", "refused"],
+    ),
+    "reason, whole": (Filters(reason="REAL_PERSON"), []),
+    "purpose": (Filters(purpose="test"), ["cancelled"]),
+    "seed": (Filters(seed="7"), ["sdxl"]),
+    "asset": (Filters(asset=RELEASED_SHA256), ["released"]),
+    "asset, by its start": (Filters(asset=RELEASED_SHA256[:10]), ["released"]),
+    "words": (Filters(words=("OF", "prompt", "held")), ["withheld", "held"]),
+    "words, also of the negative prompt": (Filters(words=("open", "fog")), ["open"]),
+    "words with a wildcard": (Filters(words=("%",)), []),
     "text": (Filters(text="of CAN"), ["cancelled"]),
     "text with a wildcard": (Filters(text="prompt%held"), []),
     "text with a nul": (Filters(text="\0"), []),
