@@ -17,7 +17,8 @@ from sqlalchemy.orm import aliased
 
 from guardrail.audit import events as types
 from guardrail.audit.append import append, append_within
-from guardrail.audit.events import Event, storable
+from guardrail.audit.events import Event
+from guardrail.audit.queries import records_of_actor
 from guardrail.audit.records import RecordNotFound
 from guardrail.audit.store import Store
 from guardrail.audit.tables import AuditEvent, Personal
@@ -198,14 +199,7 @@ def _order(
 
 def _chosen(connection: Connection, actor: str | None, records: Iterable[UUID]) -> list[str]:
     if actor is not None:
-        return list(
-            connection.scalars(
-                select(Personal.record_id)
-                .where(Personal.field == "actor", Personal.text == storable(actor))
-                .order_by(Personal.record_id)
-                .distinct()
-            )
-        )
+        return sorted(set(connection.scalars(records_of_actor(connection, actor))))
     wanted = [str(item) for item in records]
     known = set(
         connection.scalars(

@@ -199,7 +199,37 @@ def canonical_text(text: str) -> str:
 def is_canonical(body: bytes) -> bool:
     """Whether bytes are the one RFC 8785 form of their JSON object."""
     try:
-        # Whole numbers are read as floats: both are written alike, and floats may be large.
-        return rfc8785.dumps(json.loads(body, parse_int=float)) == body
-    except ValueError:
+        return _is_plainly_canonical(body) or _is_canonical(body)
+    except (RecursionError, ValueError):
         return False
+
+
+def _is_canonical(body: bytes) -> bool:
+    # Whole numbers are read as floats: both are written alike, and floats may be large.
+    document = json.loads(body, parse_int=float, parse_constant=_no_constant)
+    return rfc8785.dumps(document) == body
+
+
+def _is_plainly_canonical(body: bytes) -> bool:
+    """Whether bytes are canonical without anything that ``json`` and RFC 8785 write differently:
+    ten times as fast as the whole check. False means nothing."""
+    if b"\xf0" in body:  # beyond the basic plane, keys sort differently
+        return False
+    document = json.loads(
+        body, parse_float=_plain_float, parse_int=_plain_int, parse_constant=_no_constant
+    )
+    plain = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return plain.encode() == body
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _plain_float(text: str) -> float | str:
+    number = float(text)
+    return number if repr(number) == text and "e" not in text and number % 1 else ""
+
+
+def _plain_int(text: str) -> int | str:
+    return int(text) if len(text) < 16 else ""

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Index, Integer, LargeBinary, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 BigKey = BigInteger().with_variant(Integer(), "sqlite")
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 """The Alembic revision this code works with; a test pins it to the migrations' head."""
 VERSION_TABLE = "guardrail_alembic_version"
 
@@ -133,3 +133,8 @@ class Personal(Base):
     text: Mapped[str] = mapped_column(Text())
 
     __table_args__ = (Index("ix_personal_field_text", "field", "record_id"),)
+
+
+ACTOR_INDEX = "ix_personal_actor"
+"""A partial index of the actors by their text (by its MD5 on PostgreSQL, whose keys are short). It
+lies in the erasable table, and goes with the text."""

@@ -18,6 +18,7 @@ from guardrail.audit.events import (
     canonical_text,
     commit,
     commitment_digest,
+    is_canonical,
     storable,
 )
 from guardrail.errors import AuditError
@@ -116,6 +117,40 @@ def test_what_json_cannot_say_exactly_is_refused(value: Any) -> None:
 def test_canonical_bytes_are_a_fixed_point(document: dict[str, Any]) -> None:
     written = canonical(document)
     assert canonical(json.loads(written, parse_int=float)) == written
+
+
+@given(st.dictionaries(st.text(st.characters(codec="utf-8")), JSON))
+def test_canonical_bytes_are_told_from_others(document: dict[str, Any]) -> None:
+    written = canonical(document)
+    assert is_canonical(written)
+    other = json.dumps(document, sort_keys=True).encode()
+    assert is_canonical(other) is (other == written)
+    assert not is_canonical(written + b" ")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":30.0}',
+        b'{"a":1e-07}',
+        b'{"a":1E5}',
+        b'{"a":-0.0}',
+        b'{"a":-0}',
+        b'{"a":0.10}',
+        b'{"a":1,"a":1}',
+        b'{"b":1,"a":1}',
+        b'{"a":"\\u0041"}',
+        b'{"a":"\\u000A"}',
+        b'{"a": 1}',
+        b'{"a":NaN}',
+        '{"\ufb33":1,"\U0001f600":2}'.encode(),
+        b"",
+        b"[" * 100_000,
+        b"\xff",
+    ],
+)
+def test_what_is_not_canonical_is_told(body: bytes) -> None:
+    assert not is_canonical(body)
 
 
 @given(st.text())

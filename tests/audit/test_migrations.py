@@ -17,7 +17,7 @@ from guardrail.audit import AuditLog, triggers
 from guardrail.audit.keys import LogKey
 from guardrail.audit.merkle import leaf_hash
 from guardrail.audit.store import Store
-from guardrail.audit.tables import SCHEMA_REVISION, VERSION_TABLE, Base
+from guardrail.audit.tables import ACTOR_INDEX, SCHEMA_REVISION, VERSION_TABLE, Base
 from guardrail.errors import AuditError
 from tests.audit.conftest import PARAMS
 from tests.audit.samples import (
@@ -63,7 +63,13 @@ def test_upgrading_makes_what_the_models_describe(blank: str) -> None:
     assert store.revision() == SCHEMA_REVISION
     with store.read() as connection:
         context = MigrationContext.configure(
-            connection, opts={"version_table": VERSION_TABLE, "compare_type": True}
+            connection,
+            opts={
+                "version_table": VERSION_TABLE,
+                "compare_type": True,
+                # Its expression differs by database; test_the_index_of_actors_is_used sees to it.
+                "include_object": lambda _object, name, *_: name != ACTOR_INDEX,
+            },
         )
         assert compare_metadata(context, Base.metadata) == []
         assert triggers.faults(connection) == []

@@ -11,11 +11,15 @@ from uuid import UUID
 import pytest
 
 from guardrail.audit import AuditLog, Filters, State
+from guardrail.audit.queries import records_of_actor
+from guardrail.audit.store import Store
+from guardrail.audit.tables import ACTOR_INDEX
 from guardrail.contracts import PolicyRef, Stage, Verdict
 from tests.audit.samples import (
     ALLOW,
     MODEL,
     REPORT,
+    Behind,
     generate,
     make_request,
     refusal,
@@ -194,3 +198,22 @@ def test_text_is_found_whatever_its_case(log: AuditLog) -> None:
     assert log.records(Filters(text="bär")).records
     assert log.records(Filters(text="grünen")).records
     assert not log.records(Filters(text="gr_nen")).records
+
+
+def test_the_index_of_actors_is_used(url: str, log: AuditLog, behind: Behind) -> None:
+    generate(log, actor="ada")
+    opened = Store(url)
+    explain = "EXPLAIN QUERY PLAN " if behind.dialect == "sqlite" else "EXPLAIN "
+    if behind.dialect == "postgresql":
+        behind.run("ALTER DATABASE store SET enable_seqscan = off")  # one row is read anyhow
+    try:
+        with opened.read() as connection:
+            query = records_of_actor(connection, "ada").compile(
+                connection, compile_kwargs={"literal_binds": True}
+            )
+            plan = connection.exec_driver_sql(explain + str(query)).all()
+        assert ACTOR_INDEX in str(plan)
+    finally:
+        opened.close()
+        if behind.dialect == "postgresql":
+            behind.run("ALTER DATABASE store RESET enable_seqscan")
