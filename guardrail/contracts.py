@@ -275,6 +275,9 @@ class ModelIdentity:
     weights: JsonObject
     """SHA-256 of each weight file, by path relative to the model."""
     pipeline_class: str
+    terms: Mapping[str, str] = field(default_factory=dict)
+    """What the register of models says: ``licence``, ``commercial``, ``weights``; empty where it
+    was not asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from guardrail.errors import (
     StageFailed,
 )
 from guardrail.files import publish, staged_path, write_durably
+from guardrail.models import Register, load_register, terms_of
 from guardrail.policy import Policy
 from guardrail.provenance import Provenance, Signer, load_signer
 from guardrail.provided import PROVIDED
@@ -59,11 +60,15 @@ class Pipeline:
         backend: Backend,
         provenance: Provenance,
         audit: AuditLog,
+        register: Register | None = None,
         clock: Clock = utc_now,
     ) -> None:
         policy.require(PROVIDED)
         self.policy = policy
         self.backend = backend
+        self.model = backend.identity
+        if register is not None:
+            self.model = replace(self.model, terms=terms_of(register, self.model))
         self.provenance = provenance
         self.audit = audit
         self._clock = clock
@@ -122,7 +127,15 @@ class Pipeline:
             cache=settings.home_dir / "cache" / "weights.json",
         )
         provenance = Provenance(key, clock=clock, software_version=__version__)
-        return cls(policy=rules, backend=backend, provenance=provenance, audit=log, clock=clock)
+        register = load_register(settings.home_dir)
+        return cls(
+            policy=rules,
+            backend=backend,
+            provenance=provenance,
+            audit=log,
+            register=register,
+            clock=clock,
+        )
 
     def check(self, prompt: str, **options: Unpack[Options]) -> Decision:
         """Return what the policy says about a prompt. Records nothing and never raises for a
@@ -132,7 +145,7 @@ class Pipeline:
     def decide(self, request: GenerationRequest) -> Decision:
         """Judge the words of a request, then the pictures it brings along, as one decision. A
         mask is not looked at: the model sees only where it is white."""
-        words = self.policy.decide(request, model=self.backend.identity)
+        words = self.policy.decide(request, model=self.model)
         pictures = [p.image for p in request.inputs if p.role is not InputRole.MASK]
         if not pictures:
             return words
@@ -173,7 +186,7 @@ class Pipeline:
         if not decision.allowed:
             self._refuse(request, decision)
         with run.stage("record"):
-            self.audit.begin(request, decision, self.backend.identity)
+            self.audit.begin(request, decision, self.model)
         with self._recording_failure(run):
             with run.stage("generate"):
                 approved = replace(request, prompt=decision.effective_prompt or request.prompt)
@@ -248,7 +261,7 @@ class Pipeline:
         name = run.destination(record_id)
         return ManifestFacts(
             record_id=record_id,
-            model=self.backend.identity,
+            model=self.model,
             seed=image.seed,
             decision=decision,
             created=rfc3339(self._clock()),

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from guardrail.errors import ConfigurationError
 
+MODEL_REGISTER = "models.yaml"
+"""The one file among the policies that is none."""
+
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parent
 
@@ -18,6 +21,11 @@ _CHECKOUT = _PACKAGE.parent
 def policies_dir() -> Path:
     """Return the folder of the bundled policy documents."""
     return _bundled("policies")
+
+
+def model_register() -> Path:
+    """Return the register of models."""
+    return policies_dir() / MODEL_REGISTER
 
 
 def migrations_dir() -> Path:

@@ -17,13 +17,18 @@ from guardrail.contracts import GenerationRequest, ModelIdentity, as_json
 VARIABLES = {
     "request": "width, height, steps, guidance_scale, count, mode, scheduler, metadata, "
     "prompt, negative_prompt",
-    "model": "id, revision, weights_digest, pipeline_class; all empty where no model is known",
+    "model": "id, revision, weights_digest, pipeline_class; licence, commercial (yes, no, "
+    "conditional, unknown, unregistered) and weights (pinned, not pinned, not as pinned) by the "
+    "register of models; all empty where no model is known",
     "actor": "who asks; empty when not given",
     "tenant": "empty when not given",
     "purpose": "empty when not given; what the caller says, not proof of it",
     "consent": "the verified consents that apply to the request; a list, often empty",
 }
 """What an expression can read. Absent texts are ``''``."""
+
+MODEL_TERMS = ("licence", "commercial", "weights")
+"""What the register of models adds to ``model``."""
 
 FUNCTIONS = frozenset(
     {
@@ -117,6 +122,7 @@ def variables_of(
             "revision": (model.revision or "") if model else "",
             "weights_digest": model.weights_digest if model else "",
             "pipeline_class": model.pipeline_class if model else "",
+            **{name: (model.terms.get(name, "") if model else "") for name in MODEL_TERMS},
         },
         "actor": request.actor or "",
         "tenant": request.tenant or "",
@@ -145,7 +151,9 @@ _PLAIN: Mapping[str, Any] = {
         "mode": "text-to-image",
         "metadata": {},
     },
-    "model": {"id": "", "revision": "", "weights_digest": "", "pipeline_class": ""},
+    "model": dict.fromkeys(
+        ("id", "revision", "weights_digest", "pipeline_class", *MODEL_TERMS), ""
+    ),
     "actor": "",
     "tenant": "",
     "purpose": "",

@@ -45,7 +45,8 @@ def core_path() -> Path:
 
 def bundled_names() -> list[str]:
     """Return the names of the bundled policies."""
-    return sorted(path.stem for path in resources.policies_dir().glob("*.yaml"))
+    found = resources.policies_dir().glob("*.yaml")
+    return sorted(path.stem for path in found if path.name != resources.MODEL_REGISTER)
 
 
 def find(name: str | Path, folder: Path | None = None) -> Path:
