@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ Finder = Callable[[Connection, datetime | None], list[str]]
 """Returns record ids, oldest first, of records not older than a time."""
 
 MAX_PAGE = 10_000
+RARE = 1000
 SEQ_END = 2**63 - 1
 
 _COLUMNS = (
@@ -107,7 +108,7 @@ def page(
         raise ValueError(f"a page holds 1 to {MAX_PAGE} records")
     query = (
         select(AuditEvent.seq, AuditEvent.record_id)
-        .where(_opening(filters), *_conditions(connection, filters))
+        .where(_opening(connection, filters), *_conditions(connection, filters))
         .order_by(AuditEvent.seq.desc())
         .limit(limit + 1)
     )
@@ -124,10 +125,11 @@ def page(
         cursor = rows[-1].seq
 
 
-def _opening(filters: Filters) -> ColumnElement[bool]:
+def _opening(connection: Connection, filters: Filters) -> ColumnElement[bool]:
     """The condition for opening events. For a filter that picks few records it is written so
     that no index serves it: the database then finds those first, instead of walking the log."""
     selective = filters.actor is not None or filters.asset is not None
+    selective = selective or any(_is_rare(connection, found) for found in _found(filters))
     kind = AuditEvent.type.concat("") if selective else AuditEvent.type
     return kind == types.REQUESTED
 
@@ -174,7 +176,29 @@ def _conditions(connection: Connection, filters: Filters) -> list[ColumnElement[
     ]
     if filters.actor is not None:
         conditions.append(AuditEvent.record_id.in_(records_of_actor(connection, filters.actor)))
+    for found in _found(filters):
+        rare = _is_rare(connection, found)
+        rows = select(FoundBy.record_id).where(found)
+        conditions.append(
+            AuditEvent.record_id.in_(rows)
+            if rare
+            else rows.where(FoundBy.record_id == AuditEvent.record_id).exists()
+        )
     return conditions
+
+
+def _found(filters: Filters) -> Iterator[ColumnElement[bool]]:
+    """The conditions on what rules found."""
+    if filters.rule is not None:
+        yield FoundBy.rule_id == storable(filters.rule)
+    if filters.reason is not None:
+        yield FoundBy.reason_code == storable(filters.reason)
+
+
+def _is_rare(connection: Connection, found: ColumnElement[bool]) -> bool:
+    """Whether so few events have it that it is quicker to fetch them all than to walk the log."""
+    some = select(FoundBy.seq).where(found).limit(RARE).subquery()
+    return (connection.scalar(select(func.count()).select_from(some)) or 0) < RARE
 
 
 def _storable(value: Any) -> Any:
@@ -216,10 +240,6 @@ def _verdict(verdict: str) -> ColumnElement[bool]:
     return _latest(lambda e: e.verdict, lambda e: e.verdict.is_not(None)) == verdict
 
 
-def _found(column: Any, value: str) -> ColumnElement[bool]:
-    return exists().where(FoundBy.record_id == AuditEvent.record_id, column == value)
-
-
 def _words(words: tuple[str, ...]) -> ColumnElement[bool]:
     fields = Personal.field.in_(("prompt", "negative_prompt"))
     return and_(
@@ -241,8 +261,6 @@ _CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
     "model": lambda value: AuditEvent.model == value,
     "policy": lambda value: AuditEvent.policy_digest.startswith(value, autoescape=True),
     "verdict": _verdict,
-    "rule": lambda value: _found(FoundBy.rule_id, value),
-    "reason": lambda value: _found(FoundBy.reason_code, value),
     "purpose": lambda value: AuditEvent.purpose == value,
     "seed": lambda value: AuditEvent.seed == value,
     "asset": lambda value: _some_event(lambda e: e.asset_sha256.startswith(value, autoescape=True)),
@@ -250,5 +268,5 @@ _CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
     "text": lambda value: _personal("prompt", Personal.text.icontains(value, autoescape=True)),
     "state": _state,
 }
-"""Each filter's condition on the opening event, by the name of its field; that on the actor
-depends on the database."""
+"""Each filter's condition on the opening event, by the name of its field; those on the actor and
+on findings depend on the database and on how much there is."""
