@@ -23,11 +23,16 @@ from guardrail.audit.records import RecordNotFound
 from guardrail.audit.store import Store
 from guardrail.audit.tables import AuditEvent, Personal
 from guardrail.clock import Clock, rfc3339
-from guardrail.errors import AuditError, ConfigurationError
+from guardrail.errors import ConfigurationError
 
 KEPT_FIELDS = ("ordered_by", "ordered_because")
 """Who ordered an erasure or a hold, and why: the account of it is kept when the rest goes."""
 CHUNK = 500
+_MAY_VACUUM = (
+    "SELECT pg_has_role(relowner, 'USAGE') OR (current_setting('server_version_num')::int >= 170000"
+    " AND has_table_privilege(oid, CASE WHEN current_setting('server_version_num')::int >= 170000"
+    " THEN 'MAINTAIN' ELSE 'SELECT' END)) FROM pg_class WHERE oid = to_regclass('personal')"
+)
 _HOLDS = (types.HOLD_PLACED, types.HOLD_LIFTED)
 
 
@@ -174,12 +179,11 @@ class PersonalData:
             with self._store.unmanaged() as connection:
                 row = connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
                 return int(row[0]) == 0
-        try:
-            with self._store.unmanaged() as connection:
+        with self._store.unmanaged() as connection:
+            may = connection.scalar(text(_MAY_VACUUM))
+            if may:  # without the right to it, VACUUM warns and does nothing
                 connection.execute(text("VACUUM personal"))
-        except AuditError:  # only the table's owner may
-            return False
-        return True
+            return bool(may)
 
 
 def _order(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from guardrail.audit import triggers
+from guardrail.audit.roles import AUDITOR, ERASER, WRITER, role_script
 from guardrail.audit.store import Store
 from guardrail.audit.tables import SCHEMA_REVISION
 from guardrail.cli.output import Output
@@ -78,3 +79,17 @@ def history(output: Output, /) -> None:
     output.rows({"revision": revision, "text": text} for revision, text in revisions)
     for revision, text in revisions:
         output.line(f"{revision}  {text}")
+
+
+@db.command()
+@click.option("--writer", default=WRITER, show_default=True, help="The application's role.")
+@click.option("--eraser", default=ERASER, show_default=True, help="May erase personal texts.")
+@click.option("--auditor", default=AUDITOR, show_default=True, help="Only reads.")
+@click.option("--schema", default="public", show_default=True)
+@click.pass_obj
+def roles(output: Output, /, writer: str, eraser: str, auditor: str, schema: str) -> None:
+    """Print the SQL for PostgreSQL roles that cannot change or delete evidence."""
+    script = role_script(writer, eraser, auditor, schema=schema)
+    output.data({"sql": script})
+    for line in script.splitlines():
+        output.line(line)

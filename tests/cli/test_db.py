@@ -94,3 +94,12 @@ def test_a_store_without_its_triggers_does_not_fit(db: Command, blank: str) -> N
     code, _, err = db("check")
     assert code == 6
     assert "the trigger audit_event_in_order is missing" in err
+
+
+def test_roles_print_a_script(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(cli, ["db", "roles", "--writer", "my_app"]) == 0
+    out = capsys.readouterr().out
+    assert "CREATE ROLE my_app NOLOGIN" in out
+    assert "GRANT DELETE ON public.personal TO guardrail_eraser;" in out
+    assert "UPDATE" not in out
+    assert run(cli, ["db", "roles", "--writer", "x; DROP"]) == 2
