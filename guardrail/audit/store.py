@@ -2,7 +2,9 @@
 
 SQLite runs in WAL mode with ``synchronous=FULL``, and this module owns BEGIN: a writer takes the
 lock first (``BEGIN IMMEDIATE``), because a transaction that reads the head and then writes fails
-or forks otherwise. PostgreSQL writers queue on an advisory lock, which needs no privilege.
+or forks otherwise. PostgreSQL writers queue on an advisory lock, which needs no privilege; they
+commit without waiting for the disk and then wait for it without the lock, so that the flush of one
+serves many. Nothing is acknowledged before it is durable, on either.
 """
 
 from __future__ import annotations
@@ -34,6 +36,10 @@ from guardrail import resources
 from guardrail.audit.tables import SCHEMA_REVISION, VERSION_TABLE
 from guardrail.errors import AuditError, ConfigurationError
 
+_LOCK = text("SELECT set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock(:key)")
+_FLUSH = text("SELECT pg_logical_emit_message(true, 'guardrail', '')")
+"""Writes a record that nobody reads, and commits it: whatever was committed before it is on the
+disk then (and on synchronous standbys)."""
 WRITER_LOCK = 0x6775617264  # "guard"
 BUSY_SECONDS = 30
 _SAFE_SQLITE_WORDS = (
@@ -105,9 +111,11 @@ class Store:
             connection = plain.execution_options(guardrail_write=True)
             with connection.begin():
                 if self.dialect == "postgresql":
-                    lock = text("SELECT pg_advisory_xact_lock(:key)")
-                    connection.execute(lock, {"key": WRITER_LOCK})
+                    connection.execute(_LOCK, {"key": WRITER_LOCK})
                 yield connection
+            if self.dialect == "postgresql":
+                with connection.begin():
+                    connection.execute(_FLUSH)
 
     @contextmanager
     def unmanaged(self) -> Iterator[Connection]:
