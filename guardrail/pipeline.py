@@ -9,7 +9,7 @@ or return. A crash between any two steps leaves a complete picture with its reco
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, Self, Unpack
@@ -19,6 +19,7 @@ from guardrail._version import __version__
 from guardrail.activation import active_policy, named_policy
 from guardrail.audit import AuditLog
 from guardrail.backends import Backend, Progress, load_backend
+from guardrail.batch import OnStart, Outcome, generate_many
 from guardrail.checks import Inspector
 from guardrail.clock import Clock, rfc3339, utc_now
 from guardrail.contracts import (
@@ -46,7 +47,7 @@ from guardrail.provenance import Provenance, Signer, load_signer
 from guardrail.provided import PROVIDED
 from guardrail.request import Options, build_request
 from guardrail.result import Result, Withheld
-from guardrail.run import Observer, Run, both, refusal
+from guardrail.run import Observer, Run, as_approved, both, refusal
 from guardrail.settings import load_settings
 
 
@@ -181,25 +182,63 @@ class Pipeline:
         """
         request = build_request(prompt, options, self.backend.defaults)
         run = Run(request, on_stage, media_type)
-        with run.stage("policy"):
-            decision = run.outcome = self.decide(request)
-        if not decision.allowed:
-            self._refuse(request, decision)
-        with run.stage("record"):
-            self.audit.begin(request, decision, self.model)
-        with self._recording_failure(run):
+        decision = self.admit(run)
+        with self.recording_failure(run):
             with run.stage("generate"):
-                approved = replace(request, prompt=decision.effective_prompt or request.prompt)
+                approved = as_approved(request, decision)
                 images = run.outcome = self.backend.generate(approved, on_progress=on_progress)
-                if len(images) != request.count:
-                    raise BackendError("The model returned another number of pictures.")
-            with run.stage("check"):
-                reports = run.outcome = self._checks.inspect(images)
-            for image, report in zip(images, reports, strict=True):
-                self._finish(run, decision, image, report)
-            self._release(run)
-        self._publish(run)
+            self.finish(run, decision, images)
+        self.publish(run)
         return run.result(decision)
+
+    def generate_many(
+        self,
+        requests: Iterable[Mapping[str, Any]],
+        *,
+        batch_size: int = 4,
+        media_type: str = "image/png",
+        on_start: OnStart | None = None,
+    ) -> Iterator[Outcome]:
+        """Generate many requests; yield the outcome of each, in order, as they are finished.
+
+        Each request is a mapping of ``prompt`` and the arguments of :meth:`generate`. Up to
+        ``batch_size`` neighbours of equal shape are drawn in one call; checks, signatures and
+        records of one batch overlap with the drawing of the next. A request that fails does not
+        stop the others. ``on_start`` is called with the position and the request before anything
+        is recorded about it. Stopping early (``KeyboardInterrupt``, closing the iterator)
+        records what is under way as cancelled.
+        """
+        return generate_many(
+            self, requests, batch_size=batch_size, media_type=media_type, on_start=on_start
+        )
+
+    def admit(self, run: Run) -> Decision:
+        """First step of a run: decide, and commit the request with its decision. Raises the
+        refusal, recorded."""
+        with run.stage("policy"):
+            decision = run.outcome = self.decide(run.request)
+        if not decision.allowed:
+            self._refuse(run.request, decision)
+        with run.stage("record"):
+            self.audit.begin(run.request, decision, self.model)
+        return decision
+
+    def finish(self, run: Run, decision: Decision, images: Sequence[GeneratedImage]) -> None:
+        """Third step: check, sign and stage what was drawn, and commit its release."""
+        if len(images) != run.request.count:
+            raise BackendError("The model returned another number of pictures.")
+        with run.stage("check"):
+            reports = run.outcome = self._checks.inspect(images)
+        for image, report in zip(images, reports, strict=True):
+            self._finish(run, decision, image, report)
+        self._release(run)
+
+    def publish(self, run: Run) -> None:
+        """Last step: rename the staged files into place. After a crash here, a sweep does it."""
+        for record_id, staged in run.staged.items():
+            destination = run.destination(record_id) or staged
+            with run.stage("publish", record_id), _delivery_errors(destination, record_id):
+                publish(staged, destination)
 
     def close(self) -> None:
         """Release the audit store's connections."""
@@ -237,13 +276,6 @@ class Pipeline:
             self.audit.release(run.request, run.releases)
             run.pending.clear()  # from here on each record has its end, whatever happens next
 
-    def _publish(self, run: Run) -> None:
-        """Rename the staged files into place. After a crash here, a sweep does it."""
-        for record_id, staged in run.staged.items():
-            destination = run.destination(record_id) or staged
-            with run.stage("publish", record_id), _delivery_errors(destination, record_id):
-                publish(staged, destination)
-
     def _refuse(self, request: GenerationRequest, decision: Decision) -> NoReturn:
         """Record the refusal and raise it. It is raised even when it cannot be recorded."""
         record_id: UUID | None = request.record_ids[0]
@@ -274,7 +306,7 @@ class Pipeline:
         )
 
     @contextlib.contextmanager
-    def _recording_failure(self, run: Run) -> Iterator[None]:
+    def recording_failure(self, run: Run) -> Iterator[None]:
         """Turn whatever stops the flow into an event for each picture not yet released."""
         try:
             yield

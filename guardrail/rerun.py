@@ -13,8 +13,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from guardrail.audit.records import RecordNotFound
 from guardrail.backends.reproduction import threads
-from guardrail.contracts import GenerationRequest, InputPicture
+from guardrail.contracts import GeneratedImage, GenerationRequest, InputPicture
 from guardrail.errors import VerificationFailed
 from guardrail.identifiers import new_id
 from guardrail.provenance import pixels_sha256
@@ -68,8 +69,9 @@ def rerun(
     ``reference`` is the recorded picture's pixels, for measuring a difference; the record alone
     can only tell identical from not. ``inputs`` are the pictures that the request brought along:
     the log keeps their digests, not the pictures. The recorded number of threads is used
-    meanwhile, in the whole process, because it decides the last bit. Raises the refusal, recorded, when today's
-    policy refuses the prompt, and :class:`~guardrail.errors.StageFailed` when the model fails.
+    meanwhile, in the whole process, because it decides the last bit. Raises the refusal,
+    recorded, when today's policy refuses the prompt, and
+    :class:`~guardrail.errors.StageFailed` when the model fails.
     """
     why = _unreplayable(pipe, record) or _not_as_recorded(record, inputs)
     replay = (
@@ -94,16 +96,20 @@ def _replay(
     pipe: Pipeline, record: Record, reference: Image | None, inputs: Sequence[InputPicture]
 ) -> Replay:
     recorded = record.reproduction or {}
-    request = _request(record, recorded, inputs)
-    decision = pipe.decide(request)
-    if not decision.allowed:
-        pipe.audit.refuse(request, decision)
-        raise refusal(decision, request.record_ids[0])
-    if (decision.effective_prompt or request.prompt) != request.prompt:
-        why = "today's policy redacts the prompt, and the model would be asked something else"
-        return Replay(ReplayVerdict.UNREPLAYABLE, record.record_id, (why,))
+    requests = _requests(pipe, record, inputs)
+    if isinstance(requests, str):
+        return Replay(ReplayVerdict.UNREPLAYABLE, record.record_id, (requests,))
+    for request in requests:
+        decision = pipe.decide(request)
+        if not decision.allowed:
+            pipe.audit.refuse(request, decision)
+            raise refusal(decision, request.record_ids[0])
+        if (decision.effective_prompt or request.prompt) != request.prompt:
+            why = "today's policy redacts the prompt, and the model would be asked something else"
+            return Replay(ReplayVerdict.UNREPLAYABLE, record.record_id, (why,))
     with threads(recorded.get("environment", {}).get("threads")):
-        image = pipe.backend.generate(request)[int(recorded["batch"]["index"])]
+        images = _drawn(pipe, requests)
+    image = images[int(recorded["batch"]["index"])]
     reasons = tuple(_differences(recorded, image.reproduction))
     picture = plain(image.image)
     if pixels_sha256(picture) == record.pixels_sha256:
@@ -133,9 +139,9 @@ def _unreplayable(pipe: Pipeline, record: Record) -> str | None:
         return f"the record holds no released picture (it is {record.state})"
     if not {"parameters", "batch"} <= set(record.reproduction):
         return "the backend that made it does not record its parameters"
-    gone = sorted({"prompt", "effective_prompt", "negative_prompt"} & set(record.erased))
-    if record.prompt is None or gone:
-        return f"erased from the record: {', '.join(gone) or 'prompt'}"
+    gone = _erased(record)
+    if gone:
+        return f"erased from the record: {gone}"
     if record.model is None or record.model.weights_digest != pipe.backend.identity.weights_digest:
         recorded = record.model.weights_digest[:12] if record.model else "unknown"
         loaded = pipe.backend.identity.weights_digest[:12]
@@ -153,6 +159,48 @@ def _not_as_recorded(record: Record, inputs: Sequence[InputPicture]) -> str | No
         if given.pop(role) != needed["pixels_sha256"]:
             return f"the {role} is not the one it was made from (SHA-256 of the file: {digest})"
     return f"it was made without a picture as {next(iter(given))}" if given else None
+
+
+def _requests(
+    pipe: Pipeline, record: Record, inputs: Sequence[InputPicture]
+) -> list[GenerationRequest] | str:
+    """The requests that were drawn in one call, or why they are not known any more. A batch of
+    several requests has its other words in its neighbours' records."""
+    recorded = record.reproduction or {}
+    neighbours = recorded["batch"].get("records")
+    if neighbours is None:
+        return [_request(record, recorded, inputs)]
+    requests: list[GenerationRequest] = []
+    for record_id, seed in zip(neighbours, recorded["batch"]["seeds"], strict=True):
+        try:
+            other = (
+                record
+                if UUID(record_id) == record.record_id
+                else pipe.audit.record(UUID(record_id))
+            )
+        except RecordNotFound:
+            return f"the record {record_id}, drawn in the same batch, is not in this store"
+        gone = _erased(other)
+        if gone:
+            return f"erased from the record {record_id}, drawn in the same batch: {gone}"
+        facts = dict(recorded) | {"batch": {"seeds": [seed]}}
+        requests.append(_request(other, facts, inputs))
+    return requests
+
+
+def _drawn(pipe: Pipeline, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
+    if len(requests) == 1:
+        return list(pipe.backend.generate(requests[0]))
+    together: Any = pipe.backend
+    return [image for images in together.generate_batch(requests) for image in images]
+
+
+def _erased(record: Record) -> str | None:
+    """Which of the texts that the model was given are gone from a record."""
+    gone = sorted({"prompt", "effective_prompt", "negative_prompt"} & set(record.erased))
+    if record.prompt is None or gone:
+        return ", ".join(gone) or "prompt"
+    return None
 
 
 def _request(

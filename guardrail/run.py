@@ -59,6 +59,13 @@ class Run:
         if self.observer:
             self.observer(StageEvent(name, self.request, self.outcome))
 
+    def note(self, name: str, milliseconds: float, outcome: object) -> None:
+        """Enter a stage that several requests went through together, with this one's share."""
+        self.current, self.outcome = name, outcome
+        self.entries.append((name, milliseconds, None))
+        if self.observer:
+            self.observer(StageEvent(name, self.request, outcome))
+
     @property
     def media_type(self) -> str:
         """The format to sign in: the destination's ending wins."""
@@ -105,6 +112,11 @@ class Run:
             for release in self.releases
         )
         return Result(self.request.request_id, decision, images, tuple(self.withheld))
+
+
+def as_approved(request: GenerationRequest, decision: Decision) -> GenerationRequest:
+    """Return the request that may go to the model: with its redactions applied."""
+    return replace(request, prompt=decision.effective_prompt or request.prompt)
 
 
 def both(words: Decision, pictures: Decision) -> Decision:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter
 from typing import Any
@@ -30,26 +30,42 @@ class Call:
     """The effective values of what goes with pictures, for the record."""
 
 
-def build_call(request: GenerationRequest, canvas: Canvas, variant: Variant) -> Call:
-    """Return the call of a pipeline for ``request``.
+def shape_of(request: GenerationRequest) -> tuple[Any, ...]:
+    """Return what requests must have in common to be drawn in one call: all but the words, the
+    seeds and whose they are."""
+    return (
+        request.mode,
+        (request.width, request.height),
+        request.steps,
+        request.guidance_scale,
+        request.scheduler,
+        request.negative_prompt is None,
+        (request.strength, request.outpaint, request.keep_outside, request.control_scale),
+        tuple((picture.role, picture.pixels_sha256) for picture in request.inputs),
+    )
+
+
+def build_call(requests: Sequence[GenerationRequest], canvas: Canvas, variant: Variant) -> Call:
+    """Return the one call of a pipeline for ``requests``, which have their shape in common.
 
     Raises :class:`ConfigurationError` when strength leaves no step to do.
     """
-    parameters, count = variant.parameters, request.count
+    parameters, request = variant.parameters, requests[0]
     guidance = _guidance(request, canvas, parameters)
-    negative = request.negative_prompt
+    seeds = tuple(seed for each in requests for seed in each.seeds)
+    negative = [each.negative_prompt for each in requests for _ in each.seeds]
     wanted: dict[str, Any] = {
-        "prompt": [request.prompt] * count,
-        "negative_prompt": None if negative is None else [negative] * count,
+        "prompt": [each.prompt for each in requests for _ in each.seeds],
+        "negative_prompt": None if None in negative else negative,
         "width": canvas.size[0],
         "height": canvas.size[1],
         "num_inference_steps": request.steps,
         "guidance_scale": request.guidance_scale,
-        "generator": _generators(request.seeds),
+        "generator": _generators(seeds),
         "output_type": "np",
         "strength": guidance.get("strength"),
         "controlnet_conditioning_scale": request.control_scale,
-        **_pictures(canvas, count, parameters),
+        **_pictures(canvas, len(seeds), parameters),
     }
     given = {name: value for name, value in wanted.items() if value is not None}
     if guided_by_true_cfg(parameters):

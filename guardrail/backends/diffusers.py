@@ -10,14 +10,14 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 
-from guardrail.backends.call import Call, build_call
+from guardrail.backends.call import Call, build_call, shape_of
 from guardrail.backends.canvas import Canvas, canvas_for
 from guardrail.backends.controlnet import ControlNetFiles, find_controlnet
 from guardrail.backends.defaults import EMBEDDED_DEFAULTS, pipeline_defaults
@@ -152,20 +152,32 @@ class DiffusersBackend:
         self, request: GenerationRequest, *, on_progress: Progress | None = None
     ) -> tuple[GeneratedImage, ...]:
         """Make one image for each seed. See :class:`guardrail.backends.Backend`."""
-        canvas = canvas_for(request, self._defaults.multiple)
+        return self.generate_batch([request], on_progress=on_progress)[0]
+
+    def generate_batch(
+        self, requests: Sequence[GenerationRequest], *, on_progress: Progress | None = None
+    ) -> tuple[tuple[GeneratedImage, ...], ...]:
+        """Draw several requests in one call, and return the images of each.
+
+        All must have the same :func:`guardrail.backends.call.shape_of`. Raises as ``generate``.
+        """
+        if len({shape_of(request) for request in requests}) != 1:
+            raise ConfigurationError("Only requests of one shape can be drawn together.")
+        first = requests[0]
+        canvas = canvas_for(first, self._defaults.multiple)
         with self._lock:
             self._require_unchanged()
-            variant = self._variants.get(request.mode, controlled=canvas.control is not None)
-            call = build_call(request, canvas, variant)
-            with _scheduler(variant.pipeline, request.scheduler) as scheduler:
+            variant = self._variants.get(first.mode, controlled=canvas.control is not None)
+            call = build_call(requests, canvas, variant)
+            with _scheduler(variant.pipeline, first.scheduler) as scheduler:
                 if on_progress and "callback_on_step_end" in variant.parameters:
-                    watch = _progress_callback(on_progress, request.steps)
+                    watch = _progress_callback(on_progress, first.steps)
                     call.arguments["callback_on_step_end"] = watch
                 started = time.perf_counter()
                 output = _run(variant.pipeline, call.arguments)
-                elapsed = (time.perf_counter() - started) * 1000 / request.count
-                facts = self._facts(request, variant, call, scheduler)
-        return _images(request, canvas, output, facts, elapsed)
+                elapsed = (time.perf_counter() - started) * 1000
+                facts = [self._facts(each, variant, call, scheduler) for each in requests]
+        return _images(requests, canvas, output, facts, elapsed)
 
     def _facts(
         self, request: GenerationRequest, variant: Variant, call: Call, scheduler: Any
@@ -255,25 +267,36 @@ def _run(pipeline: Any, arguments: dict[str, Any]) -> Any:
 
 
 def _images(
-    request: GenerationRequest, canvas: Canvas, output: Any, facts: dict[str, Any], each: float
-) -> tuple[GeneratedImage, ...]:
+    requests: Sequence[GenerationRequest],
+    canvas: Canvas,
+    output: Any,
+    facts: Sequence[dict[str, Any]],
+    elapsed: float,
+) -> tuple[tuple[GeneratedImage, ...], ...]:
     pictures = as_pictures(output.images, canvas.size)
-    flagged = getattr(output, "nsfw_content_detected", None) or [False] * request.count
-    if not len(pictures) == len(flagged) == request.count:
+    flagged = getattr(output, "nsfw_content_detected", None) or [False] * len(pictures)
+    seeds = [str(seed) for each in requests for seed in each.seeds]
+    if not len(pictures) == len(flagged) == len(seeds):
         raise BackendError("The model returned another number of pictures.")
-    batch = {"size": request.count, "seeds": [str(seed) for seed in request.seeds]}
+    batch: dict[str, Any] = {"size": len(seeds), "seeds": seeds}
+    if len(requests) > 1:  # their neighbours' words are in their neighbours' records
+        batch["records"] = [str(i) for each in requests for i in each.record_ids]
+    drawn = enumerate(zip(pictures, flagged, strict=True))
     return tuple(
-        GeneratedImage(
-            image=canvas.result(picture),
-            seed=seed,
-            index=index,
-            reproduction=facts | {"batch": batch | {"index": index}},
-            milliseconds=each,
-            flagged_by_model=bool(flag),
+        tuple(
+            GeneratedImage(
+                image=canvas.result(picture),
+                seed=seed,
+                index=index,
+                reproduction=own | {"batch": batch | {"index": position}},
+                milliseconds=elapsed / len(seeds),
+                flagged_by_model=bool(flag),
+            )
+            for index, (seed, (position, (picture, flag))) in enumerate(
+                zip(each.seeds, drawn, strict=False)
+            )
         )
-        for index, (picture, seed, flag) in enumerate(
-            zip(pictures, request.seeds, flagged, strict=True)
-        )
+        for each, own in zip(requests, facts, strict=True)
     )
 
 

@@ -13,6 +13,7 @@ from guardrail.cli.output import FORMATS, Output
 
 COMMANDS = {
     "generate": "Generate pictures: decided, checked, signed and recorded.",
+    "batch": "Generate a file of requests; resumable.",
     "check": "Ask the policy about prompts, without generating.",
     "verify": "Verify the Content Credentials of a picture.",
     "show": "Show the recipe, the decision and the signature of a picture.",

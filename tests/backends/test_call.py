@@ -66,7 +66,7 @@ def call(function: Any, *, unet: Any = None, transformer: Any = None, **changes:
     pipeline = SimpleNamespace(unet=unet, transformer=transformer)
     variant = Variant(pipeline, inspect.signature(function).parameters, ())
     asked = request(**changes)
-    return build_call(asked, canvas_for(asked, 8), variant)
+    return build_call([asked], canvas_for(asked, 8), variant)
 
 
 def part(**config: Any) -> Any:
