@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from guardrail.backends.interface import Defaults
-from guardrail.contracts import InputPicture, InputRole
 from guardrail.errors import ConfigurationError
+from guardrail.inputs import InputPicture, InputRole
 from guardrail.pictures import MAX_SIDE, read_picture
 from guardrail.presets import aspect_ratio
 

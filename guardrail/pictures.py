@@ -11,8 +11,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardrail.contracts import InputPicture, InputRole
 from guardrail.errors import ConfigurationError
+from guardrail.inputs import InputPicture, InputRole
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -27,7 +27,6 @@ from guardrail.contracts import (
     GeneratedImage,
     GenerationRequest,
     ImageReport,
-    InputRole,
     ManifestFacts,
     Release,
     Stage,
@@ -41,6 +40,7 @@ from guardrail.errors import (
     StageFailed,
 )
 from guardrail.files import publish, staged_path, write_durably
+from guardrail.inputs import InputRole
 from guardrail.models import Register, load_register, terms_of
 from guardrail.policy import Policy
 from guardrail.provenance import Provenance, Signer, load_signer

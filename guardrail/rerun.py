@@ -15,9 +15,10 @@ from uuid import UUID
 
 from guardrail.audit.records import RecordNotFound
 from guardrail.backends.reproduction import threads
-from guardrail.contracts import GeneratedImage, GenerationRequest, InputPicture
+from guardrail.contracts import GeneratedImage, GenerationRequest
 from guardrail.errors import VerificationFailed
 from guardrail.identifiers import new_id
+from guardrail.inputs import InputPicture
 from guardrail.provenance import pixels_sha256
 from guardrail.provenance.encoding import plain
 from guardrail.run import refusal

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from guardrail.backends import Defaults
-from guardrail.contracts import GenerationRequest, InputRole
+from guardrail.contracts import GenerationRequest
 from guardrail.errors import ConfigurationError
+from guardrail.inputs import InputRole
 from guardrail.presets import aspect_ratio, aspect_ratios, styled, styles
 from guardrail.request import build_request
 

@@ -15,8 +15,8 @@ from guardrail import Pipeline, PolicyBlocked, verify
 from guardrail.audit import State
 from guardrail.cli.errors import run as run_command
 from guardrail.cli.root import cli
-from guardrail.contracts import InputRole
 from guardrail.errors import ConfigurationError, DecisionFailed
+from guardrail.inputs import InputRole
 from guardrail.pictures import read_picture
 from guardrail.rerun import ReplayVerdict, rerun
 from tests.models import tiny_controlnet

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from guardrail.contracts import InputRole
 from guardrail.errors import ConfigurationError
+from guardrail.inputs import InputRole
 from guardrail.pictures import MAX_BYTES, read_picture
 from guardrail.provenance import pixels_sha256
 

@@ -18,13 +18,13 @@ from guardrail.contracts import (
     Decision,
     GenerationRequest,
     ImageReport,
-    InputPicture,
     ModelIdentity,
     Release,
     Stage,
     Verdict,
     as_json,
 )
+from guardrail.inputs import InputPicture
 
 _REFUSAL = {
     Verdict.BLOCK: types.REFUSED,

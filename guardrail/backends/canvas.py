@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from guardrail.backends.edges import canny
-from guardrail.contracts import GenerationRequest, InputRole
+from guardrail.contracts import GenerationRequest
+from guardrail.inputs import InputRole
 
 MASKED = 128
 """Grey level from which a mask counts as white."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from guardrail.audit import AuditLog, Record
-    from guardrail.contracts import InputPicture
+    from guardrail.inputs import InputPicture
     from guardrail.rerun import Replay
 
 
@@ -97,7 +97,7 @@ def find(log: AuditLog, record_or_file: str) -> tuple[Record, Image | None]:
 def given_inputs(record: Record, files: Mapping[str, str | None]) -> list[InputPicture]:
     """Read the pictures that the record's request brought along. Raises
     :class:`ConfigurationError` for a file that is no picture."""
-    from guardrail.contracts import InputRole  # noqa: PLC0415
+    from guardrail.inputs import InputRole  # noqa: PLC0415
     from guardrail.pictures import read_picture  # noqa: PLC0415
 
     recorded = {needed["role"] for needed in (record.reproduction or {}).get("inputs", ())}
