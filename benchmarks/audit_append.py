@@ -22,8 +22,7 @@ from sqlalchemy import insert, text
 
 from benchmarks.audit_store import ALLOW, MODEL, POLICY, POLICY_TEXT, request
 from guardrail.audit import AuditLog, generation
-from guardrail.audit.append import _personal_row, _row
-from guardrail.audit.events import body_of, commit
+from guardrail.audit.append import _Draft
 from guardrail.audit.store import Store
 from guardrail.audit.tables import AuditEvent, Base, Personal
 from guardrail.clock import rfc3339, utc_now
@@ -49,13 +48,13 @@ def bare(url: str, seconds: float, number: int, results: multiprocessing.Queue[i
     with store.errors():
         engine = store._engine
     [event] = generation.requested(request(number), ALLOW, MODEL)
-    commitments = tuple(commit(name, value) for name, value in event.personal.items())
-    row = _row(body_of(event, 0, rfc3339(utc_now()), commitments))
-    texts = [_personal_row(event, item) for item in commitments]
+    draft = _Draft.of(event)
+    row, texts = draft.row(0, rfc3339(utc_now())), draft.texts()
     until, done = time.perf_counter() + seconds, 0
     while time.perf_counter() < until:
         # The rows are ready; only what must be unique is made anew.
-        row |= {"seq": number * 10_000_000 + done, "event_id": str(new_id())}
+        ids = {"event_id": str(new_id()), "record_id": str(new_id())}
+        row |= {"seq": number * 10_000_000 + done, **ids}
         texts = [item | {"commitment": secrets.token_hex(32)} for item in texts]
         with engine.connect().execution_options(guardrail_write=True) as connection:
             connection.execute(insert(AuditEvent), [row])

@@ -1,13 +1,18 @@
-"""Appending: one transaction sequences the events, hashes them and moves the tree's head."""
+"""Appending: one transaction sequences the events, hashes them and moves the tree's head.
+
+Everything that does not depend on the place in the log is done before the writer's lock is taken:
+salts, commitments, canonical JSON, and on PostgreSQL the personal texts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from guardrail.audit.events import (
     PROJECTED,
@@ -16,15 +21,18 @@ from guardrail.audit.events import (
     Commitment,
     Event,
     body_of,
-    canonical,
     commit,
     findings_of,
+    joined,
+    members,
 )
 from guardrail.audit.merkle import Frontier, Node, leaf_hash
 from guardrail.audit.store import Store
 from guardrail.audit.tables import AuditEvent, FoundBy, Personal, TreeNode, TreeState
 from guardrail.clock import Clock, rfc3339
 from guardrail.errors import AuditError
+
+ATTEMPTS = 3
 
 
 def head(connection: Connection) -> Frontier:
@@ -50,55 +58,111 @@ def append(
     an event that opens a record which exists, or closes one which is closed or unknown. With
     ``if_open``, closing events of records that are closed already are left out instead.
     """
-    prepared = _prepare(events)  # salts and commitments, before the lock is taken
-    with store.write() as connection:
-        return _append(connection, prepared, clock, if_open)
+    drafts = [_Draft.of(event) for event in events]
+    for attempt in range(ATTEMPTS):
+        try:
+            with store.write(locked=False) as connection:
+                return _append(store, connection, drafts, clock, if_open)
+        except AuditError as error:
+            # Somebody opened or closed one of these records just now, and the database refused
+            # a second time: looking again says which, or leaves it out.
+            if not isinstance(error.__cause__, IntegrityError) or attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
 
 
-def append_within(connection: Connection, events: Sequence[Event], clock: Clock) -> None:
+def append_within(
+    store: Store, connection: Connection, events: Sequence[Event], clock: Clock
+) -> None:
     """Append ``events`` in a write transaction that the caller has begun, and will commit."""
-    _append(connection, _prepare(events), clock, if_open=False)
+    drafts = [_Draft.of(event) for event in events]
+    _append(store, connection, drafts, clock, if_open=False)
 
 
-_Prepared = list[tuple[Event, tuple[Commitment, ...]]]
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """An event with all that can be made before its place in the log is known."""
 
+    event: Event
+    parts: dict[str, bytes]
+    columns: dict[str, Any]
+    commitments: tuple[Commitment, ...]
+    findings: tuple[tuple[str, str], ...]
 
-def _prepare(events: Sequence[Event]) -> _Prepared:
-    return [(event, tuple(commit(f, t) for f, t in event.personal.items())) for event in events]
+    @classmethod
+    def of(cls, event: Event) -> _Draft:
+        commitments = tuple(commit(name, text) for name, text in event.personal.items())
+        document = body_of(event, commitments)
+        columns = {column: document.get(key) for column, key in PROJECTED.items()}
+        findings = tuple(sorted(findings_of(document.get("data"))))
+        return cls(event, members(document), columns, commitments, findings)
+
+    def row(self, seq: int, time: str) -> dict[str, Any]:
+        """The row of ``audit_event`` at its place."""
+        place = {"seq": b"%d" % seq, "time": b'"%s"' % time.encode()}
+        body = joined(self.parts | place)
+        leaf = leaf_hash(body)
+        columns = self.columns | {"seq": seq, "time": time}
+        return {**columns, "leaf_hash": leaf, "body": body.decode("utf-8")}
+
+    def texts(self) -> list[dict[str, Any]]:
+        """The rows of ``personal``."""
+        return [
+            {
+                "commitment": item.digest,
+                "record_id": str(self.event.record_id),
+                "field": item.field,
+                "salt": item.salt,
+                "text": item.text,
+            }
+            for item in self.commitments
+        ]
 
 
 def _append(
-    connection: Connection, prepared: _Prepared, clock: Clock, if_open: bool
+    store: Store, connection: Connection, drafts: Sequence[_Draft], clock: Clock, if_open: bool
 ) -> frozenset[UUID]:
-    events = [event for event, _ in prepared]
+    events = [draft.event for draft in drafts]
     closed = _closed(connection, events, report=not if_open)
+    kept = [d for d in drafts if not (d.event.record_id in closed and d.event.type in TERMINAL)]
+    texts = [text for draft in kept for text in draft.texts()]
+    if texts:
+        connection.execute(insert(Personal), texts)
+    if kept:
+        store.lock(connection)
+        _sequence(connection, kept, rfc3339(clock()))
+    return frozenset(event.record_id for event in events if event.record_id) - closed
+
+
+def _sequence(connection: Connection, drafts: Sequence[_Draft], time: str) -> None:
+    """Give the events their places. The lock is held from before this until the commit."""
     tree = head(connection)
-    rows, personal, found, nodes = [], [], [], list[Node]()
-    time = rfc3339(clock())
-    for event, commitments in prepared:
-        if event.record_id in closed and event.type in TERMINAL:
-            continue
-        document = body_of(event, tree.size, time, commitments)
-        row = _row(document)
+    rows, found, nodes = [], [], list[Node]()
+    for draft in drafts:
+        found += found_rows(draft.findings, tree.size, draft.columns["record_id"] or "")
+        row = draft.row(tree.size, time)
         tree = tree.append(row["leaf_hash"], nodes)
         rows.append(row)
-        personal += [_personal_row(event, item) for item in commitments]
-        found += found_rows(document)
-    if rows:
-        connection.execute(insert(AuditEvent), rows)
-        state = {"size": tree.size, "frontier": tree.packed(), "root": tree.root}
-        connection.execute(insert(TreeState), [state])
-    if personal:
-        connection.execute(insert(Personal), personal)
+    connection.execute(insert(AuditEvent), rows)
+    state = {"size": tree.size, "frontier": tree.packed(), "root": tree.root}
+    connection.execute(insert(TreeState), [state])
     if found:
         connection.execute(insert(FoundBy), found)
     if nodes:
         connection.execute(insert(TreeNode), [asdict(node) for node in nodes])
-    return frozenset(event.record_id for event in events if event.record_id) - closed
+
+
+def found_rows(
+    findings: Sequence[tuple[str, str]], seq: int, record_id: str
+) -> list[Mapping[str, Any]]:
+    """Return what ``found_by`` holds for one event."""
+    about = {"seq": seq, "record_id": record_id}
+    return [{**about, "rule_id": rule, "reason_code": reason} for rule, reason in findings]
 
 
 def _closed(connection: Connection, events: Sequence[Event], *, report: bool) -> frozenset[UUID]:
-    """Return the records that ``events`` would close and that are closed already."""
+    """Return the records that ``events`` would close and that are closed already. (Two writers
+    may both find a record open; unique indexes let only one of them have it.)"""
     opening = {event.record_id for event in events if event.type == REQUESTED}
     closing = {event.record_id for event in events if event.type in TERMINAL}
     asked = {str(record_id) for record_id in opening | closing}
@@ -120,26 +184,3 @@ def _closed(connection: Connection, events: Sequence[Event], *, report: bool) ->
             f"Record {record_id} {why}.", hint=f"See: guardrail audit show {record_id}"
         )
     return frozenset(closed)
-
-
-def _row(document: dict[str, Any]) -> dict[str, Any]:
-    body = canonical(document)
-    columns = {column: document.get(key) for column, key in PROJECTED.items()}
-    return {**columns, "leaf_hash": leaf_hash(body), "body": body.decode("utf-8")}
-
-
-def found_rows(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what ``found_by`` holds for one event."""
-    pairs = sorted(findings_of(document.get("data")))
-    about = {"seq": document["seq"], "record_id": document.get("record", "")}
-    return [{**about, "rule_id": rule, "reason_code": reason} for rule, reason in pairs]
-
-
-def _personal_row(event: Event, item: Commitment) -> dict[str, Any]:
-    return {
-        "commitment": item.digest,
-        "record_id": str(event.record_id),
-        "field": item.field,
-        "salt": item.salt,
-        "text": item.text,
-    }

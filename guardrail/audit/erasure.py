@@ -169,7 +169,7 @@ class PersonalData:
                 for record_id, items in gone.items()
             ]
             if orders:
-                append_within(connection, orders, self._clock)
+                append_within(self._store, connection, orders, self._clock)
                 digests = [digest for items in gone.values() for _, digest in items]
                 connection.execute(delete(Personal).where(Personal.commitment.in_(digests)))
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -125,10 +126,8 @@ def _storable(value: Any) -> Any:
     return value
 
 
-def body_of(
-    event: Event, seq: int, time: str, commitments: tuple[Commitment, ...]
-) -> dict[str, Any]:
-    """Return the event's document.
+def body_of(event: Event, commitments: tuple[Commitment, ...]) -> dict[str, Any]:
+    """Return the event's document, but for ``seq`` and ``time``, which the log gives it.
 
     Raises ``ValueError`` for a type that is not registered, :class:`AuditError` for a name that
     is longer than its column.
@@ -138,8 +137,6 @@ def body_of(
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "id": str(new_id()),
-        "seq": seq,
-        "time": time,
         "type": event.type,
         "record": str(event.record_id) if event.record_id else None,
         "request": str(event.request_id) if event.request_id else None,
@@ -182,18 +179,31 @@ def canonical(document: Mapping[str, Any]) -> bytes:
     Raises :class:`AuditError` for what JSON cannot say exactly: not-a-number, integers beyond
     2**53, lone surrogates, values that are not JSON.
     """
-    try:
+    with _exactly():
         return rfc8785.dumps(dict(document))
+
+
+def members(document: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the canonical bytes of each member of an event's document: what takes long is done
+    before the event's place in the log is known. Raises :class:`AuditError`."""
+    with _exactly():
+        return {key: rfc8785.dumps(value) for key, value in document.items()}
+
+
+def joined(parts: Mapping[str, bytes]) -> bytes:
+    """Return the canonical bytes of a document from those of its members (by ASCII keys)."""
+    return b"{" + b",".join(b'"%s":%s' % (key.encode(), parts[key]) for key in sorted(parts)) + b"}"
+
+
+@contextmanager
+def _exactly() -> Iterator[None]:
+    try:
+        yield
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise AuditError(
             "The event cannot be written as canonical JSON.",
             hint="It may hold text, booleans, lists, objects and finite numbers up to 2^53.",
         ) from error
-
-
-def canonical_text(text: str) -> str:
-    """Return a text as it stands, quoted, within canonical bytes."""
-    return rfc8785.dumps(storable(text)).decode("utf-8")
 
 
 def is_canonical(body: bytes) -> bool:

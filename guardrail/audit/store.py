@@ -105,17 +105,24 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A write transaction that has the only writer's lock; durable when it returns."""
+    def write(self, *, locked: bool = True) -> Iterator[Connection]:
+        """A write transaction that has the only writer's lock; durable when it returns. Unless
+        ``locked``, :meth:`lock` must be called before the head is read."""
         with self.errors(), self._engine.connect() as plain:
             connection = plain.execution_options(guardrail_write=True)
             with connection.begin():
-                if self.dialect == "postgresql":
-                    connection.execute(_LOCK, {"key": WRITER_LOCK})
+                if locked:
+                    self.lock(connection)
                 yield connection
             if self.dialect == "postgresql":
                 with connection.begin():
                     connection.execute(_FLUSH)
+
+    def lock(self, connection: Connection) -> None:
+        """Wait for the only writer's lock, and hold it until the transaction ends. (On SQLite
+        every write transaction begins with it.)"""
+        if self.dialect == "postgresql":
+            connection.execute(_LOCK, {"key": WRITER_LOCK})
 
     @contextmanager
     def unmanaged(self) -> Iterator[Connection]:

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Index, Integer, LargeBinary, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 BigKey = BigInteger().with_variant(Integer(), "sqlite")
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 """The Alembic revision this code works with; a test pins it to the migrations' head."""
 VERSION_TABLE = "guardrail_alembic_version"
 
@@ -135,6 +135,8 @@ class Personal(Base):
     __table_args__ = (Index("ix_personal_field_text", "field", "record_id"),)
 
 
+ONCE_INDEXES = ("uq_audit_event_opened", "uq_audit_event_closed")
+"""Partial unique indexes: a record is opened once and closed once, whoever writes."""
 ACTOR_INDEX = "ix_personal_actor"
 """A partial index of the actors by their text (by its MD5 on PostgreSQL, whose keys are short). It
 lies in the erasable table, and goes with the text."""

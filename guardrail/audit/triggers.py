@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from guardrail.audit.tables import ONCE_INDEXES
+
 ROW, BEFORE, INSERT, DELETE, UPDATE, TRUNCATE = 1, 2, 4, 8, 16, 32
 """Bits of PostgreSQL's ``pg_trigger.tgtype``."""
 
@@ -162,10 +164,14 @@ def statements(dialect: str, tables: Iterable[str]) -> Iterator[str]:
 
 
 def faults(connection: Connection) -> list[str]:
-    """Return a sentence for each trigger that is missing, disabled or not the one we made."""
+    """Return a sentence for each trigger that is missing, disabled or not the one we made, and
+    for each missing index that keeps a record from being opened or closed twice."""
     if connection.dialect.name == "sqlite":
-        return _sqlite_faults(connection)
-    return _postgres_faults(connection)
+        found, query = _sqlite_faults(connection), "SELECT name FROM sqlite_master"
+    else:
+        found, query = _postgres_faults(connection), "SELECT relname FROM pg_class"
+    present = set(connection.scalars(text(query)))
+    return found + [f"the index {name} is missing" for name in ONCE_INDEXES if name not in present]
 
 
 def _sqlite_faults(connection: Connection) -> list[str]:

@@ -4,7 +4,7 @@ Revision ID: 0003
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from alembic import op
 
 from guardrail.audit import triggers
 from guardrail.audit.append import found_rows
+from guardrail.audit.events import findings_of
 
 revision = "0003"
 down_revision = "0002"
@@ -33,11 +34,16 @@ def upgrade() -> None:
     for columns in (["record_id"], ["rule_id", "seq"], ["reason_code", "seq"]):
         op.create_index(f"ix_found_by_{'_'.join(columns)}", "found_by", columns)
     for rows in _events(op.get_bind()):
-        found = [item for row in rows for item in found_rows(json.loads(row.body))]
+        found = [item for row in rows for item in _found(row.seq, json.loads(row.body))]
         if found:
             op.bulk_insert(found_by, found)
     for statement in triggers.statements(op.get_bind().dialect.name, ("found_by",)):
         op.execute(sa.text(statement.replace(":", r"\:")))
+
+
+def _found(seq: int, document: dict[str, Any]) -> list[Mapping[str, Any]]:
+    findings = sorted(findings_of(document.get("data")))
+    return found_rows(findings, seq, document.get("record", ""))
 
 
 def _events(connection: sa.Connection) -> Iterator[Sequence[Any]]:

@@ -143,3 +143,14 @@ def test_replace_is_refused_whatever_the_connection_says(
         with pytest.raises(sqlite3.Error, match="append-only"):
             store.run(f"REPLACE INTO {table} SELECT * FROM {table}")
     store.close()
+
+
+@pytest.mark.parametrize("kind", ["generation.requested", "generation.failed"])
+def test_a_record_is_opened_once_and_closed_once(filled: Behind, kind: str) -> None:
+    """Even for somebody who writes events by hand, in the right place."""
+    with pytest.raises(REFUSED, match=r"(?i)unique"):
+        filled.run(
+            "INSERT INTO audit_event (seq, event_id, type, time, record_id, leaf_hash, body) "
+            f"SELECT 6, 'x', '{kind}', time, record_id, leaf_hash, body FROM audit_event "
+            "WHERE seq = 1"
+        )

@@ -17,7 +17,7 @@ from guardrail.audit import AuditLog, triggers
 from guardrail.audit.keys import LogKey
 from guardrail.audit.merkle import leaf_hash
 from guardrail.audit.store import Store
-from guardrail.audit.tables import ACTOR_INDEX, SCHEMA_REVISION, VERSION_TABLE, Base
+from guardrail.audit.tables import ACTOR_INDEX, ONCE_INDEXES, SCHEMA_REVISION, VERSION_TABLE, Base
 from guardrail.errors import AuditError
 from tests.audit.conftest import PARAMS
 from tests.audit.samples import (
@@ -29,6 +29,9 @@ from tests.audit.samples import (
     Behind,
     make_request,
 )
+
+PARTIAL = (ACTOR_INDEX, *ONCE_INDEXES)
+"""Made by hand, since they differ by database; other tests see that they are there."""
 
 
 @pytest.fixture(params=PARAMS)
@@ -67,8 +70,7 @@ def test_upgrading_makes_what_the_models_describe(blank: str) -> None:
             opts={
                 "version_table": VERSION_TABLE,
                 "compare_type": True,
-                # Its expression differs by database; test_the_index_of_actors_is_used sees to it.
-                "include_object": lambda _object, name, *_: name != ACTOR_INDEX,
+                "include_object": lambda _object, name, *_: name not in PARTIAL,
             },
         )
         assert compare_metadata(context, Base.metadata) == []

@@ -14,10 +14,20 @@ from guardrail.audit.keys import LogKey, key_file
 from guardrail.audit.merkle import frontier_of, leaf_hash
 from guardrail.audit.notes import parse_checkpoint, parse_proof
 from guardrail.audit.store import Store
+from guardrail.audit.tables import ONCE_INDEXES
 from guardrail.audit.tree import StoredTree
 from guardrail.errors import AuditError, ConfigurationError
 from guardrail.identifiers import new_id
-from tests.audit.samples import ALLOW, MODEL, Behind, generate, make_request, refusal
+from tests.audit.samples import (
+    ALLOW,
+    MODEL,
+    POLICY,
+    POLICY_TEXT,
+    Behind,
+    generate,
+    make_request,
+    refusal,
+)
 
 
 @pytest.fixture
@@ -202,18 +212,26 @@ def test_damaged_proof_tables_are_found(
     assert sentence in "\n".join(outcome.problems)
 
 
-def test_full_verification_reads_the_stories_too(log: AuditLog, behind: Behind) -> None:
+def test_full_verification_reads_the_stories_too(sqlite_url: str) -> None:
     """A log that is forged as a whole, by somebody who is not careful."""
     from tests.audit.test_attacks import Attacker
 
-    generate(log)
-    attacker = Attacker("", behind, None, [])  # type: ignore[arg-type]
-    bodies = attacker.bodies()
-    assert log.verify(full=True).ok
-    again = [body | {"id": str(new_id())} for body in bodies]
-    attacker.rewrite([bodies[1], bodies[0], again[0], again[1]])
-    assert "closes record" in "\n".join(log.verify(full=True).problems)
-    assert "opens record" in "\n".join(log.verify(full=True).problems)
+    behind = Behind(sqlite_url)
+    with AuditLog.open(sqlite_url) as log:
+        log.store_policy(POLICY, POLICY_TEXT)
+        generate(log)
+        attacker = Attacker("", behind, None, [])  # type: ignore[arg-type]
+        bodies = attacker.bodies()
+        assert log.verify(full=True).ok
+        for index in ONCE_INDEXES:  # he takes away what stands in his way
+            behind.run(f"DROP INDEX {index}")
+        again = [body | {"id": str(new_id())} for body in bodies]
+        attacker.rewrite([bodies[1], bodies[0], again[0], again[1]])
+        problems = "\n".join(log.verify(full=True).problems)
+    assert "the index uq_audit_event_closed is missing" in problems
+    assert "closes record" in problems
+    assert "opens record" in problems
+    behind.close()
 
 
 def test_a_body_in_another_form_is_found(log: AuditLog, behind: Behind) -> None:

@@ -108,7 +108,7 @@ def test_a_deleted_first_event_with_the_rest_renumbered_is_found(
 
 def test_an_inserted_event_is_found(filled: AuditLog, behind: Behind) -> None:
     [(body,)] = behind.run("SELECT body FROM audit_event WHERE seq = 9")
-    forged = json.loads(body) | {"seq": 10, "id": "forged"}
+    forged = json.loads(body) | {"seq": 10, "id": "forged", "type": "generation.rerun"}
     text = canonical(forged)
     columns = {column: forged.get(key) for column, key in PROJECTED.items()}
     row = {**columns, "leaf_hash": leaf_hash(text), "body": text.decode()}
