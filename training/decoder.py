@@ -19,8 +19,8 @@ CHECKPOINT = data.WORK / "decoder.pt"
 CELLS = 9
 """Side of a crop, in latent cells of eight pixels."""
 BATCH = 16
-STEPS = 9000
-PEAK_LR = 1.5e-3
+STEPS = 4500
+PEAK_LR = 8e-4
 NOISE = 0.02
 """Deviation of the noise, in units of each channel's own."""
 

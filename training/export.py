@@ -80,5 +80,7 @@ def export(folder: Path = SHIPPED) -> None:
         if target.is_dir():
             shutil.rmtree(target)
         shutil.move(source, target)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # safetensors writes files for one's own
     total = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     print(f"exported {total / 1e6:.1f} MB of weights")

@@ -25,7 +25,7 @@ CHECKPOINT = data.WORK / "probe.pt"
 PICTURES = data.WORK / "probe.npy"
 COUNT = 16_000
 BATCH = 64
-STEPS = 1500
+STEPS = 1000
 PEAK_LR = 2e-3
 HEADS: dict[str, tuple[str, ...]] = {"kind": KINDS, **SLOTS}
 
@@ -143,7 +143,9 @@ def train(steps: int = STEPS) -> Probe:
         for group in optimiser.param_groups:
             group["lr"] = vae.learning_rate(step, steps, PEAK_LR, warm=50)
         chosen = sorted(rng.sample(range(COUNT), BATCH))
-        logits = probe(_roughen(vae.to_tensor(pictures[chosen]), rng))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = probe(_roughen(vae.to_tensor(pictures[chosen]), rng))
+        logits = tuple(part.float() for part in logits)
         target = wanted[chosen]
         losses = [F.cross_entropy(part, target[:, i]) for i, part in enumerate(logits)]
         loss = torch.stack(losses).sum()
