@@ -11,6 +11,7 @@ import click
 
 from guardrail.activation import chosen_policy
 from guardrail.cli.output import Output
+from guardrail.cli.policy_calibrate import calibrate
 from guardrail.cli.policy_reading import diff, explain, new, schema
 from guardrail.cli.policy_rollout import activate, history, replay, shadow_report
 from guardrail.contracts import as_json
@@ -29,7 +30,7 @@ def policy() -> None:
     """Write, test, compare and roll out policy documents."""
 
 
-for command in (new, explain, diff, schema, activate, history, replay, shadow_report):
+for command in (new, explain, diff, schema, activate, history, replay, shadow_report, calibrate):
     policy.add_command(command)
 
 

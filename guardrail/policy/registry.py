@@ -36,6 +36,8 @@ class ConceptsOptions(_ImageOptions):
     """``embedded``, an open_clip name, ``local-dir:PATH`` or ``hf-hub:ID``."""
     pretrained: Text | None = None
     concepts: Annotated[dict[Text, Concept], Field(min_length=1)]
+    crops: Annotated[int, Field(ge=1, le=4)] = 1
+    """Look also at ``crops`` x ``crops`` overlapping parts; 1 is the whole picture only."""
 
 
 class PictureIntegrityOptions(_ImageOptions):

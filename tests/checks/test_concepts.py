@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from guardrail.checks import Inspector, encoder
-from guardrail.checks.concepts import Concepts
+from guardrail.checks.concepts import Concepts, regions
 from guardrail.contracts import Verdict
 from guardrail.errors import CheckError
 from tests.checks.pictures import drawing, generated, spec
@@ -237,3 +239,37 @@ def test_a_concept_that_cannot_be_scored_is_refused(clip: Path, concept: dict[st
 
 def test_a_rule_without_concepts_is_refused(clip: Path) -> None:
     assert "no concept" in refuse(options(clip) | {"concepts": {}}).message
+
+
+def test_with_crops_the_highest_score_of_any_part_counts(clip: Path) -> None:
+    whole = pictures(1)[0]
+    check = Concepts(options(clip, 0.0) | {"crops": 3})
+    (seen,) = check.observe([whole])
+    alone = Concepts(options(clip, 0.0))
+    parts = [r for r in regions(whole.size, 3) if r is not None]
+    boxes = [(r.left, r.top, r.left + r.width, r.top + r.height) for r in parts]
+    every = [alone.observe([whole])[0].scores["person"]]
+    every += [alone.observe([whole.crop(box)])[0].scores["person"] for box in boxes]
+    assert seen.scores["person"] == pytest.approx(max(every), abs=1e-5)
+    best = max(range(len(every)), key=every.__getitem__)
+    assert seen.region == (parts[best - 1] if best else None)
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(2, 4))
+def test_the_parts_cover_the_picture_and_stay_inside_it(
+    width: int, height: int, crops: int
+) -> None:
+    parts = list(regions((width, height), crops))
+    assert parts[0] is None
+    assert len(parts) == 1 + crops**2
+    inside = [part for part in parts if part is not None]
+    assert all(p.width > 0 and p.height > 0 and p.left >= 0 and p.top >= 0 for p in inside)
+    assert max(p.left + p.width for p in inside) == width
+    assert max(p.top + p.height for p in inside) == height
+
+
+def test_each_picture_of_a_batch_gets_its_own_parts(clip: Path) -> None:
+    check, batch = Concepts(options(clip) | {"crops": 2}), pictures()
+    together = [seen.scores["person"] for seen in check.observe(batch)]
+    alone = [check.observe([picture])[0].scores["person"] for picture in batch]
+    assert together == pytest.approx(alone, abs=1e-4)
