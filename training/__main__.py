@@ -20,6 +20,7 @@ STAGES = {
     "latents": ("training.export", "encode_latents"),
     "decoder": ("training.decoder", "train"),
     "unet": ("training.unet", "train"),
+    "controlnet": ("training.controlnet", "train"),
     "clip": ("training.clip", "train"),
     "probe": ("training.probe", "train"),
     "export": ("training.export", "export"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
 
-from training import clip, data, decoder, parser, tokenizer, unet
+from training import clip, controlnet, data, decoder, parser, tokenizer, unet
 
 SHIPPED = Path(__file__).parent.parent / "guardrail" / "embedded"
 PARTS = ("vae", "text_encoder", "tokenizer", "unet", "scheduler")
@@ -70,10 +70,12 @@ def export(folder: Path = SHIPPED) -> None:
         shutil.copy(tokenizer.FOLDER / name, fresh / "tokenizer" / name)
     if clip.CHECKPOINT.exists():
         clip.export(fresh / "open_clip")
+    if controlnet.CHECKPOINT.exists():
+        controlnet.trained().to(dtype=torch.float16).save_pretrained(fresh / "controlnet")
     index = json.loads((fresh / "model_index.json").read_text())
     (fresh / "model_index.json").write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
     folder.mkdir(parents=True, exist_ok=True)
-    for part in (*PARTS, "open_clip", "model_index.json"):
+    for part in (*PARTS, "open_clip", "controlnet", "model_index.json"):
         source, target = fresh / part, folder / part
         if not source.exists():
             continue
