@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -38,6 +38,9 @@ from guardrail.contracts import (
     Stage,
 )
 from guardrail.errors import AuditError
+
+if TYPE_CHECKING:
+    from guardrail.audit.health import StoreHealth
 
 
 class AuditLog:
@@ -238,6 +241,12 @@ class AuditLog:
         ``full`` also proves that every event is canonical and every record well-formed.
         """
         return verify_log(self._store, evidence, full=full)
+
+    def health(self) -> StoreHealth:
+        """Look quickly whether the store is fit for work; this verifies nothing that is old."""
+        from guardrail.audit.health import look  # noqa: PLC0415 (seldom needed)
+
+        return look(self._store, self._clock)
 
     def proofs(self, kept: Path | None = None) -> LogProofs:
         """Return what makes checkpoints and proofs; ``kept`` is a folder for the newest one."""

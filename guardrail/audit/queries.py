@@ -137,7 +137,8 @@ def _opening(connection: Connection, filters: Filters) -> ColumnElement[bool]:
 def open_records(connection: Connection, since: datetime | None) -> list[str]:
     """Return the ids of records that no event has closed."""
     query = select(AuditEvent.record_id).where(
-        AuditEvent.type == types.REQUESTED,
+        # With a time, the index by time serves better than that by type.
+        (AuditEvent.type.concat("") if since else AuditEvent.type) == types.REQUESTED,
         ~_some_event(lambda e: e.type.in_(types.TERMINAL)),
         *([AuditEvent.time >= rfc3339(since)] if since else []),
     )
