@@ -63,6 +63,7 @@ class DiffusersBackend:
         self._lock = _locks.setdefault(pipeline, threading.Lock())
         self._variants = Variants(pipeline, self._load_controlnet)
         self._control: ControlNetFiles | None = None
+        self._placements: dict[tuple[str, ...], dict[str, Any]] = {}
         self._where_control_is = (controlnet, source, allow_download, cache)
         self._mark = None if source else state_mark(pipeline.components)
 
@@ -196,10 +197,9 @@ class DiffusersBackend:
             },
             "ignored": list(call.ignored),
             "truncated": self._truncated(request),
-            "dtype": precision(self._components(variant)),
-            "device": str(self._pipeline.device),
             "generator_device": "cpu",
             "environment": environment(),
+            **self._placement(variant),
         }
         if request.inputs:
             facts["inputs"] = [
@@ -209,6 +209,18 @@ class DiffusersBackend:
         if self._control and "controlnet" in variant.names:
             facts["controlnet"] = self._control.facts
         return facts
+
+    def _placement(self, variant: Variant) -> dict[str, Any]:
+        """Precision and device: looked up once for a model loaded here (it takes milliseconds),
+        each time for one that the caller may move."""
+        known = self._placements.get(variant.names)
+        if known is None or self._mark is not None:
+            known = {
+                "dtype": precision(self._components(variant)),
+                "device": str(self._pipeline.device),
+            }
+            self._placements[variant.names] = known
+        return known
 
     def _load_controlnet(self) -> Any:
         named, source, allow_download, cache = self._where_control_is
