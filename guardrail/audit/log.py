@@ -207,6 +207,13 @@ class AuditLog:
                 connection, filters or Filters(), before=before, limit=limit, alive=self._alive
             )
 
+    def query(self, text: str, *, limit: int = 50, before: int | None = None) -> Page:
+        """Return a page of the records that a query such as ``tenant:acme verdict:block lake``
+        picks: see :mod:`guardrail.audit.language`, which also says what it raises."""
+        from guardrail.audit.language import parse_query  # noqa: PLC0415 (seldom needed)
+
+        return self.records(parse_query(text, self._clock()), limit=limit, before=before)
+
     def all_records(self, filters: Filters | None = None) -> Iterator[Record]:
         """Yield every record, newest first, as of the moment each page is read."""
         before: int | None = None

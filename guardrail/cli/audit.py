@@ -13,6 +13,7 @@ from guardrail.cli import audit_bundle, audit_personal, audit_proofs, audit_quer
 from guardrail.cli.audit_options import open_log
 from guardrail.cli.moment import Moment
 from guardrail.cli.output import Output
+from guardrail.clock import utc_now
 
 _COLOURS = {
     State.RELEASED: "green",
@@ -55,13 +56,27 @@ def list_records(
 
 
 @audit.command()
-@click.argument("words", nargs=-1, required=True)
+@click.argument("query", nargs=-1, required=True)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @click.option("--before", type=int, metavar="SEQ", help="Go on from here (see the hint).")
 @click.pass_obj
-def search(output: Output, /, words: tuple[str, ...], limit: int, before: int | None) -> None:
-    """List records whose prompts hold all WORDS, newest first."""
-    _list(output, Filters(words=words), limit, before, "guardrail audit search ...")
+def search(output: Output, /, query: tuple[str, ...], limit: int, before: int | None) -> None:
+    """List records by a QUERY: name:value parts and words of the prompt, newest first.
+
+    For example: tenant:acme verdict:block since:7d lake
+    """
+    from guardrail.audit.language import parse_query  # noqa: PLC0415
+
+    filters = parse_query(" ".join(_quoted(part) for part in query), utc_now())
+    _list(output, filters, limit, before, "guardrail audit search ...")
+
+
+def _quoted(part: str) -> str:
+    """Keep together what the shell kept together."""
+    name, colon, value = part.partition(":")
+    if " " not in part or '"' in part:
+        return part
+    return f'{name}:"{value}"' if colon and name.isidentifier() else f'"{part}"'
 
 
 def _list(output: Output, filters: Filters, limit: int, before: int | None, command: str) -> None:

@@ -7,9 +7,7 @@ from typing import Any
 
 import click
 
-from guardrail.clock import parse_rfc3339, utc_now
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+from guardrail.clock import parse_age, parse_moment, utc_now
 
 
 class Moment(click.ParamType[datetime]):
@@ -24,12 +22,9 @@ class Moment(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            stretch = _stretch(value)
-            if stretch is not None:
-                return utc_now() - stretch
-            return parse_rfc3339(f"{value}T00:00:00Z" if len(value) == 10 else value)
-        except (OverflowError, ValueError):
-            self.fail(f"{value!r} is no time: write 2026-11-23, 2026-11-23T20:16:35Z or 30d")
+            return parse_moment(value, utc_now())
+        except ValueError as error:
+            self.fail(f"{error}")
 
 
 class Age(click.ParamType[timedelta]):
@@ -44,14 +39,6 @@ class Age(click.ParamType[timedelta]):
         if isinstance(value, timedelta):
             return value
         try:
-            found = _stretch(value)
-        except (OverflowError, ValueError):
-            found = None
-        return found if found is not None else self.fail(f"{value!r} is no age: write 30d or 12h")
-
-
-def _stretch(value: str) -> timedelta | None:
-    """Read 30d; None for what has not that form. Raises ``OverflowError`` and ``ValueError``."""
-    if value[:-1].isdecimal() and value[-1:] in _UNITS:
-        return timedelta(seconds=int(value[:-1]) * _UNITS[value[-1]])
-    return None
+            return parse_age(value)
+        except ValueError as error:
+            self.fail(f"{error}")

@@ -54,9 +54,19 @@ def log(home: Path) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("words", "found"), [(["BOAT"], 2), (["boat", "fog"], 1), (["boat", "famous"], 0)]
+    ("words", "found"),
+    [
+        (["BOAT"], 2),
+        (["boat", "fog"], 1),
+        (["boat", "famous"], 0),
+        (["blue boat"], 1),
+        (["blue red"], 0),
+        (["tenant:other", "boat"], 1),
+        (["verdict:block", "rule:real-people"], 1),
+        (["actor:ada@example.org", "state:released"], 2),
+    ],
 )
-def test_search_wants_all_words(
+def test_search_wants_all_parts(
     guardrail: Command, log: AuditLog, words: list[str], found: int
 ) -> None:
     code, out, _ = guardrail("search", *words, "--format", "json")
