@@ -67,7 +67,8 @@ def search(output: Output, /, query: tuple[str, ...], limit: int, before: int | 
     """
     from guardrail.audit.language import parse_query  # noqa: PLC0415
 
-    filters = parse_query(" ".join(_quoted(part) for part in query), utc_now())
+    text = query[0] if len(query) == 1 else " ".join(_quoted(part) for part in query)
+    filters = parse_query(text, utc_now())
     _list(output, filters, limit, before, "guardrail audit search ...")
 
 

@@ -63,6 +63,9 @@ def log(home: Path) -> Any:
         (["blue red"], 0),
         (["tenant:other", "boat"], 1),
         (["verdict:block", "rule:real-people"], 1),
+        (["verdict:block rule:real-people"], 1),
+        (["blue boat", "fog"], 1),
+        (["boat blue", "fog"], 0),
         (["actor:ada@example.org", "state:released"], 2),
     ],
 )
