@@ -18,7 +18,7 @@ from uuid import UUID
 from guardrail._version import __version__
 from guardrail.activation import active_policy, named_policy
 from guardrail.audit import AuditLog
-from guardrail.backends import Backend, Progress, load_backend
+from guardrail.backends import Backend, OnDownload, Progress, load_backend
 from guardrail.batch import OnStart, Outcome, generate_many
 from guardrail.checks import Inspector
 from guardrail.clock import Clock, rfc3339, utc_now
@@ -89,6 +89,7 @@ class Pipeline:
         dtype: str | None = None,
         controlnet: str | Path | None = None,
         allow_download: bool = False,
+        on_download: OnDownload | None = None,
         home: str | Path | None = None,
         clock: Clock = utc_now,
     ) -> Self:
@@ -99,7 +100,7 @@ class Pipeline:
         ``"active"`` for the version last activated in the store. ``audit``: a SQLAlchemy URL or
         a SQLite file. ``signer``: ``"development"`` or a signer file. ``controlnet``: a directory
         or hub id, for requests with a control picture. Nothing is downloaded unless
-        ``allow_download``.
+        ``allow_download``; ``on_download`` is told before how much it will be.
 
         Raises :class:`~guardrail.errors.ConfigurationError` or
         :class:`~guardrail.errors.StageFailed` naming what is missing and what to do.
@@ -126,6 +127,7 @@ class Pipeline:
             controlnet=controlnet,
             allow_download=allow_download,
             cache=settings.home_dir / "cache" / "weights.json",
+            on_download=on_download,
         )
         provenance = Provenance(key, clock=clock, software_version=__version__)
         register = load_register(settings.home_dir)

@@ -4,7 +4,8 @@
 package itself is light.
 """
 
+from guardrail.backends.downloads import Download, OnDownload
 from guardrail.backends.interface import Backend, Defaults, Progress
 from guardrail.backends.load import load_backend
 
-__all__ = ["Backend", "Defaults", "Progress", "load_backend"]
+__all__ = ["Backend", "Defaults", "Download", "OnDownload", "Progress", "load_backend"]

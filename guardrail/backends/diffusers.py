@@ -21,6 +21,7 @@ from guardrail.backends.call import Call, build_call, shape_of
 from guardrail.backends.canvas import Canvas, canvas_for
 from guardrail.backends.controlnet import ControlNetFiles, find_controlnet
 from guardrail.backends.defaults import EMBEDDED_DEFAULTS, pipeline_defaults
+from guardrail.backends.downloads import OnDownload
 from guardrail.backends.interface import Defaults, Progress
 from guardrail.backends.loading import (
     device_named,
@@ -87,6 +88,7 @@ class DiffusersBackend:
         controlnet: str | Path | None = None,
         allow_download: bool = False,
         cache: Path | None = None,
+        on_download: OnDownload | None = None,
     ) -> Self:
         """Load a model by name, directory or hub id: safetensors only, no remote code.
 
@@ -95,7 +97,7 @@ class DiffusersBackend:
         """
         place = device_named(device)
         precise = dtype_named(dtype, place)
-        source = locate(model, allow_download=allow_download)
+        source = locate(model, allow_download=allow_download, on_download=on_download)
         require_complete(source)
         weights = digest_files(source.directory, weight_files(source.directory), cache=cache)
         pipeline = load_pipeline(source, precise, place)

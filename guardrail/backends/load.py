@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from guardrail.backends.downloads import OnDownload
 from guardrail.backends.interface import Backend
 
 
@@ -16,6 +17,7 @@ def load_backend(
     controlnet: str | Path | None = None,
     allow_download: bool = False,
     cache: Path | None = None,
+    on_download: OnDownload | None = None,
 ) -> Backend:
     """Return the backend for ``model``.
 
@@ -25,6 +27,7 @@ def load_backend(
     float16 on an accelerator, float32 on the CPU). A hub id is read from the local cache; it is
     downloaded only with ``allow_download=True``. ``controlnet`` (a directory or hub id) is loaded
     when a request first has a control picture. ``cache`` remembers weight digests.
+    ``on_download`` is told what a download will fetch, and how much.
 
     Raises :class:`~guardrail.errors.BackendError` or
     :class:`~guardrail.errors.ConfigurationError`.
@@ -43,6 +46,7 @@ def load_backend(
             controlnet=controlnet,
             allow_download=allow_download,
             cache=cache,
+            on_download=on_download,
         )
     return DiffusersBackend.from_pipeline(
         model, controlnet=controlnet, allow_download=allow_download, cache=cache

@@ -8,14 +8,14 @@ its components names code outside diffusers and transformers.
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from guardrail import resources
+from guardrail.backends.downloads import TEXTS, OnDownload, fetch
 from guardrail.errors import BackendError
 
 EMBEDDED = "embedded"
@@ -36,10 +36,17 @@ class Source:
     """The commit of a hub snapshot; None for a directory of the caller's own."""
 
 
-def locate(model: str | Path, *, allow_download: bool, index: str = INDEX) -> Source:
+def locate(
+    model: str | Path,
+    *,
+    allow_download: bool,
+    index: str = INDEX,
+    on_download: OnDownload | None = None,
+) -> Source:
     """Return where ``model`` lies: ``embedded``, a directory, or ``owner/name[@revision]``.
 
-    ``index`` is the file that every model of its kind has.
+    ``index`` is the file that every model of its kind has. ``on_download`` is told what a
+    download will fetch.
 
     Raises :class:`BackendError` naming what is missing and how to get it.
     """
@@ -56,7 +63,7 @@ def locate(model: str | Path, *, allow_download: bool, index: str = INDEX) -> So
         )
     repository, revision = hub_id["repository"], hub_id["revision"]
     snapshot = (
-        _download(repository, revision, index)
+        fetch(repository, revision, index, _wanted(index), on_download)
         if allow_download
         else _cached(repository, revision, index)
     )
@@ -170,22 +177,16 @@ def _cached(repository: str, revision: str | None, index: str) -> Path:
     return Path(found).parent
 
 
-def _download(repository: str, revision: str | None, index: str) -> Path:
-    """Fetch what is missing of a model: safetensors and configuration, no code."""
-    import diffusers  # noqa: PLC0415
-    from huggingface_hub import snapshot_download  # noqa: PLC0415
+def _wanted(index: str) -> Callable[[Path, str], bool]:
+    """Tell which files of a repository loading reads. For a pipeline, those in the folders of its
+    components, which are looked at before a byte of weights is fetched."""
 
-    fetch: Any = diffusers.DiffusionPipeline.download
-    try:
-        if index == INDEX:
-            return Path(fetch(repository, revision=revision, use_safetensors=True))
-        wanted = ["*.json", "*.safetensors"]
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
-    except Exception as error:  # the hub's client raises many kinds; each means: not here
-        offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
-        raise BackendError(
-            f"The model {repository!r} cannot be downloaded ({type(error).__name__}).",
-            hint="HF_HUB_OFFLINE is set, which forbids it: unset it."
-            if offline
-            else "Check the name, the network, and for a gated model your hub token.",
-        ) from error
+    def of_a_pipeline(folder: Path, name: str) -> bool:
+        part, _, file = name.partition("/")
+        return part in components(folder) and _is_read(file)
+
+    return of_a_pipeline if index == INDEX else lambda _folder, name: _is_read(name)
+
+
+def _is_read(file: str) -> bool:
+    return "/" not in file and (file.endswith(TEXTS) or bool(_PLAIN_WEIGHTS.fullmatch(file)))

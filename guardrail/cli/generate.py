@@ -16,7 +16,7 @@ from guardrail.cli.refusals import refusals_as_data
 from guardrail.contracts import Decision, SignedImage
 
 if TYPE_CHECKING:
-    from guardrail.backends import Progress
+    from guardrail.backends import Download, Progress
     from guardrail.result import ReleasedImage, Result
     from guardrail.run import StageEvent
 
@@ -83,8 +83,6 @@ def generate(output: Output, /, prompt: str, **options: Any) -> None:
     if options["output"] is None:
         options["output"] = f"guardrail-{secrets.token_hex(4)}.png"
     settings = output.settings
-    if allow_download:
-        output.note(f"Downloading the model is allowed: {loading['model'] or settings.model}")
     pipe = Pipeline.from_pretrained(
         loading["model"] or settings.model,
         policy=settings.policy,
@@ -94,6 +92,7 @@ def generate(output: Output, /, prompt: str, **options: Any) -> None:
         dtype=loading["dtype"],
         controlnet=loading["controlnet"],
         allow_download=allow_download,
+        on_download=lambda download: output.note(_told_download(download)),
         home=settings.home,
     )
     teller = _Teller(output)
@@ -103,6 +102,13 @@ def generate(output: Output, /, prompt: str, **options: Any) -> None:
             prompt, on_progress=_progress(output), on_stage=teller.tell, **options
         )
         _report(output, result)
+
+
+def _told_download(download: Download) -> str:
+    size = download.size / 1e9
+    told = f"{size:.1f} GB" if size >= 0.1 else f"{download.size / 1e6:.1f} MB"
+    where = f"{download.repository} at {download.revision[:12]}"
+    return f"downloading {told} in {download.files} files: {where}"
 
 
 def _borders(text: str | None) -> tuple[int, ...] | None:
