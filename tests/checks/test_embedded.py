@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from guardrail import Pipeline, PolicyBlocked, resources
 from guardrail.audit import State
+from guardrail.backends.edges import canny
 from tests.checks.portraits import CONCEPT, OPTIONS, OTHERS, PORTRAITS
 from tests.policy.writing import write
 
@@ -67,3 +70,29 @@ def test_the_embedded_model_does_every_mode(no_portraits: Pipeline, tmp_path: Pa
     assert wider.image.size == (192, 128)
     middle = wider.image.crop((32, 0, 160, 128))
     assert middle.tobytes() == boat.image.convert("RGB").tobytes()
+
+
+@pytest.mark.skipif(
+    not (resources.embedded_model_dir() / "controlnet").is_dir(),
+    reason="this checkout has no embedded ControlNet",
+)
+def test_the_embedded_controlnet_follows_the_edges_of_a_picture(no_portraits: Pipeline) -> None:
+    boat = no_portraits.generate(OTHERS[0], seed=3, steps=12).image.convert("RGB")
+    asked = "a yellow boat on a lake by day, flat style"
+    free, guided = (
+        no_portraits.generate(asked, seed=8, steps=12, width=128, height=128, **options)
+        for options in ({}, {"control": boat})
+    )
+    facts = no_portraits.audit.record(guided.record_id).reproduction
+    assert facts is not None
+    assert facts["controlnet"]["id"] == "embedded/controlnet"
+
+    def shared(picture: Image.Image) -> float:
+        """The share of the boat's edges that the picture has too, give or take two pixels."""
+        wanted = np.asarray(canny(boat).convert("L")) > 0
+        near = np.asarray(
+            canny(picture.convert("RGB")).convert("L").filter(ImageFilter.MaxFilter(5))
+        )
+        return float((near[wanted] > 0).mean())
+
+    assert shared(guided.image) > shared(free.image)
