@@ -57,14 +57,13 @@ def postgresql_url(postgres: str) -> str:
     long)."""
     url = postgres.format("store")
     store = Behind(url)
-    strange = store.run(
+    there = store.run(
         "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal"
     )
-    for name, table in strange:
-        store.run(f"DROP TRIGGER {name} ON {table}")
-    store.run(f"TRUNCATE {', '.join(TABLES)}")
-    for statement in triggers.statements("postgresql", TABLES):
-        store.run(statement)
+    statements = [f"DROP TRIGGER {name} ON {table}" for name, table in there]
+    statements.append(f"TRUNCATE {', '.join(TABLES)}")
+    statements += triggers.statements("postgresql", TABLES)
+    store.run("; ".join(statements))
     store.close()
     return url
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrail.audit import events
@@ -113,12 +113,14 @@ def test_what_json_cannot_say_exactly_is_refused(value: Any) -> None:
         canonical({"v": value})
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(st.characters(codec="utf-8")), JSON))
 def test_canonical_bytes_are_a_fixed_point(document: dict[str, Any]) -> None:
     written = canonical(document)
     assert canonical(json.loads(written, parse_int=float)) == written
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(st.characters(codec="utf-8")), JSON))
 def test_canonical_bytes_are_told_from_others(document: dict[str, Any]) -> None:
     written = canonical(document)
@@ -128,6 +130,7 @@ def test_canonical_bytes_are_told_from_others(document: dict[str, Any]) -> None:
     assert not is_canonical(written + b" ")
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,6}", fullmatch=True), JSON))
 def test_a_document_may_be_written_member_by_member(document: dict[str, Any]) -> None:
     assert joined(members(document)) == canonical(document)
