@@ -59,7 +59,7 @@ def bundle(
             against=read_checkpoint(against) if against else None,
             asset=asset,
         )
-    write_file(target, content)
+    write_file(target, content, private=True)  # it may hold personal texts
     output.data({"record": record, "file": str(target), "bytes": len(content)})
     output.line(f"wrote {target}, {len(content)} bytes")
     output.hint(f"guardrail audit verify-bundle {target}")

@@ -38,9 +38,10 @@ def read_text(path: Path) -> str:
         raise ConfigurationError(f"{path} cannot be read as text.") from error
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file in one step. Raises :class:`ConfigurationError`."""
+def write_file(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Write a file in one step; a private one is readable by its owner only. Raises
+    :class:`ConfigurationError`."""
     try:
-        write_atomically(path, content)
+        write_atomically(path, content, mode=0o600 if private else 0o644)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written ({error.strerror}).") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -152,7 +153,9 @@ def _opened(target: Path | None, *, appending: bool) -> Iterator[TextIO]:
         yield sys.stdout
         return
     try:
-        with target.open("a" if appending else "w", encoding="utf-8", newline="") as stream:
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if appending else os.O_TRUNC)
+        descriptor = os.open(target, flags, 0o600)  # it may hold personal texts
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             yield stream
     except OSError as error:
         raise ConfigurationError(f"{target} cannot be written ({error.strerror}).") from error

@@ -457,6 +457,7 @@ def test_evidence_goes_out_and_is_verified_without_a_store(
     (tmp_path / "key").write_text(key)
     code, out, _ = guardrail("audit", "bundle", record_id, "-o", target, "--withhold", "actor")
     assert (code, out.startswith(f"wrote {target}, ")) == (0, True)
+    assert target.stat().st_mode & 0o777 == 0o600
     log.close()
     shutil.rmtree(home)
     for options, words in (

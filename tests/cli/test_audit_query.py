@@ -147,6 +147,7 @@ def test_exported_events_lead_to_the_checkpoint(
     code, out, err = guardrail("export", "-o", target)
     assert (code, out) == (0, "")
     assert "6 events" in err
+    assert target.stat().st_mode & 0o777 == 0o600
     lines = target.read_bytes().splitlines()
     assert frontier_of(map(leaf_hash, lines)).root == signed.checkpoint.root
 
