@@ -23,6 +23,8 @@ MEDIA_TYPES = {
     ".webp": "image/webp",
 }
 MAX_COUNT = 64
+MAX_NAME = 255
+"""Characters of a tenant or a purpose, which the record's queries go by."""
 MAX_PIXELS = 8192
 MAX_STEPS = 1000
 
@@ -134,6 +136,8 @@ def _check_texts(prompt: str, given: Options) -> None:
     for name, value in (("prompt", prompt), *((name, given.get(name)) for name in names)):
         if not isinstance(value, str) and (value is not None or name == "prompt"):
             raise ConfigurationError(f"{name} must be text, not {type(value).__name__}.")
+        if name in ("tenant", "purpose") and value and len(value) > MAX_NAME:
+            raise ConfigurationError(f"{name} must be at most {MAX_NAME} characters long.")
 
 
 def _or(value: Any, default: Any) -> Any:

@@ -211,3 +211,17 @@ def test_a_whole_batch_is_recorded_or_nothing(log: AuditLog) -> None:
 def test_the_unknown_uuid_is_not_found(log: AuditLog) -> None:
     with pytest.raises(RecordNotFound, match="00000000"):
         log.record(UUID(int=0))
+
+
+@pytest.mark.parametrize("name", ["tenant", "purpose"])
+def test_a_request_is_refused_before_the_record_would_refuse_it(name: str) -> None:
+    from guardrail.audit.events import NAME_LENGTH
+    from guardrail.backends.interface import Defaults
+    from guardrail.errors import ConfigurationError
+    from guardrail.request import MAX_NAME, build_request
+
+    assert MAX_NAME == NAME_LENGTH
+    defaults = Defaults(64, 64, 8, 4.0, multiple=8)
+    assert build_request("a boat", {name: "x" * 255}, defaults)  # type: ignore[misc]
+    with pytest.raises(ConfigurationError, match=f"{name} must be at most 255"):
+        build_request("a boat", {name: "x" * 256}, defaults)  # type: ignore[misc]
