@@ -10,9 +10,10 @@ from guardrail.errors import ConfigurationError
 
 FOLDER = Path(__file__).parent / "data" / "public_figures"
 COLUMNS = ("name", "aliases", "scripts", "roles", "category", "country", "living", "died")
-CATEGORIES = frozenset(
-    "politics business film music sport science religion royalty internet history media arts".split()
+_CATEGORIES = (
+    "politics business film music sport science religion royalty internet history media arts"
 )
+CATEGORIES = frozenset(_CATEGORIES.split(" "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def load_register(folder: Path = FOLDER) -> tuple[Person, ...]:
             raise ConfigurationError(f"{path.name}:1: the header must be {' '.join(COLUMNS)}.")
         for number, line in enumerate(lines[1:], 2):
             if line:
-                people.append(_person(line, f"{path.name}:{number}"))
+                people.append(parse_line(line, f"{path.name}:{number}"))
     return tuple(people)
 
 
@@ -58,7 +59,24 @@ def digest(folder: Path = FOLDER) -> str:
     return total.hexdigest()
 
 
-def _person(line: str, where: str) -> Person:
+def write_line(person: Person) -> str:
+    """Return the person as one line of the register."""
+    return "\t".join(
+        (
+            person.name,
+            "|".join(person.aliases),
+            "|".join(person.scripts),
+            "|".join(person.roles),
+            person.category,
+            person.country,
+            "yes" if person.living else "no",
+            "" if person.died is None else str(person.died),
+        )
+    )
+
+
+def parse_line(line: str, where: str) -> Person:
+    """Read one line of the register. Raises :class:`ConfigurationError` that names ``where``."""
     cells = line.split("\t")
     if len(cells) != len(COLUMNS):
         raise ConfigurationError(f"{where}: {len(cells)} columns instead of {len(COLUMNS)}.")

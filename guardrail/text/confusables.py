@@ -5,34 +5,19 @@ Only what is used to disguise Latin words; comparison only, never shown (UTS #39
 
 from __future__ import annotations
 
-_LOOKALIKES = {
-    "a": "аɑαᴀꭺ",
-    "b": "ьƅвᏼʙ",
-    "c": "сϲᴄⅽ",
-    "d": "ԁɗⅾᴅ",
-    "e": "еєҽεᴇ℮",
-    "f": "ƒϝꜰ",
-    "g": "ɡցɢ",
-    "h": "һհнʜ",
-    "i": "іιɩıɪⅰӏ",
-    "j": "јϳᴊ",
-    "k": "кκᴋ",
-    "l": "ⅼʟ",
-    "m": "мⅿᴍ",
-    "n": "ոпηɴ",
-    "o": "оοσօᴏ",
-    "p": "рρᴘ",
-    "q": "ԛզ",
-    "r": "гʀꭇᴦ",
-    "s": "ѕꜱʂ",
-    "t": "тτᴛ",
-    "u": "υսцᴜʋ",
-    "v": "ѵνᴠⅴ",
-    "w": "ԝшωᴡ",
-    "x": "хχⅹ",
-    "y": "уγʏүყ",
-    "z": "ᴢʐ",
-}
+from functools import lru_cache
+from pathlib import Path
 
-CONFUSABLES = {char: latin for latin, chars in _LOOKALIKES.items() for char in chars}
-"""Look-alike to Latin letter, after case folding."""
+DATA = Path(__file__).parent / "data" / "confusables.tsv"
+
+
+@lru_cache(maxsize=1)
+def confusables() -> dict[str, str]:
+    """Return look-alike to small Latin letter; capitals and small letters are told apart, since
+    they look like different things (Greek capital nu like N, the small one like v)."""
+    table: dict[str, str] = {}
+    for line in DATA.read_text("utf-8").splitlines():
+        if not line.startswith("#"):
+            letter, characters = line.split("\t")
+            table.update(dict.fromkeys(characters, letter))
+    return table

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ahocorasick_rs import AhoCorasick
 
-from guardrail.text.normalise import View, fold, spaceless, squeeze
+from guardrail.text.normalise import View, fold, squeeze
 
 MAX_INFLECTION = 3
 """Letters that may follow a phrase in a script that inflects names (Russian, Korean, ...)."""
@@ -45,7 +45,7 @@ class PhraseIndex:
                 view.text, overlapping=True
             ):
                 number = self._numbers[index]
-                if _begins(view, start) and (number in self._stems or _finishes(view, end)):
+                if view.starts[start] and (number in self._stems or _finishes(view, end)):
                     yield Hit(number, *view.span(start, end), view.name)
 
     def _automaton(self, view: View) -> AhoCorasick:
@@ -57,12 +57,7 @@ class PhraseIndex:
         return self._squeezed
 
 
-def _begins(view: View, start: int) -> bool:
-    return view.starts[start] or spaceless(view.text[start])
-
-
 def _finishes(view: View, end: int) -> bool:
-    last = view.text[end - 1]
-    if view.ends[end - 1] or spaceless(last):
+    if view.ends[end - 1]:
         return True
-    return not last.isascii() and any(view.ends[end : end + MAX_INFLECTION])
+    return not view.text[end - 1].isascii() and any(view.ends[end : end + MAX_INFLECTION])
