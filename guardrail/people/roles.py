@@ -152,7 +152,7 @@ def _joined(
 def _without_actor_before_play(words: list[Word]) -> list[Word]:
     return [
         word
-        for word, following in zip(words, [*words[1:], None], strict=True)
+        for word, following in zip(words, [*words[1:], None], strict=False)
         if not (word.text == "actor" and following and following.text == "play")
     ]
 
