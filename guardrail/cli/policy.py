@@ -14,6 +14,7 @@ from guardrail.cli.output import Output
 from guardrail.cli.policy_calibrate import calibrate
 from guardrail.cli.policy_reading import diff, explain, new, schema
 from guardrail.cli.policy_rollout import activate, history, replay, shadow_report
+from guardrail.clock import rfc3339, utc_now
 from guardrail.contracts import as_json
 from guardrail.errors import ExitCode, PolicyError, VerificationFailed
 from guardrail.policy import Policy, load_policy
@@ -21,8 +22,14 @@ from guardrail.policy.cases import CaseReport, run_cases
 from guardrail.policy.document import Citation, Rule
 from guardrail.policy.files import bundled_names, find, read
 from guardrail.policy.loader import compile_policy
-from guardrail.policy.requirements import MEANING, standing
+from guardrail.policy.requirements import MEANING, Standing, standing
 from guardrail.provided import PROVIDED
+
+_STANDINGS = {
+    Standing.ENFORCED: "by guardrail, for every picture",
+    Standing.ASSURED: "by the operator, who says so in this policy",
+    Standing.UNMET: "NOT implemented: a pipeline with this policy does not start",
+}
 
 
 @click.group()
@@ -77,7 +84,8 @@ def _told(loaded: Policy) -> Iterator[str]:
     yield f"manifest  {prompt} the prompt"
     for requirement in document.requirements:
         how = standing(document, requirement, PROVIDED)
-        yield f"requires  {requirement.id}: {MEANING[requirement.need]} [{how}]"
+        yield f"requires  {requirement.id}: {MEANING[requirement.need]}"
+        yield f"  met     {_STANDINGS[how]}"
         yield from _told_citations(requirement.citations)
     for rule in document.rules:
         yield ""
@@ -97,7 +105,10 @@ def _told_rule(rule: Rule) -> Iterator[str]:
 def _told_citations(citations: Sequence[Citation]) -> Iterator[str]:
     for citation in citations:
         article = f", {citation.article}" if citation.article else ""
-        yield f"  cites   {citation.law}{article} ({citation.status}, {citation.date})"
+        status = citation.status.replace("_", " ")
+        if citation.status == "upcoming" and citation.date <= rfc3339(utc_now()):
+            status = "upcoming when this was written, applies now"
+        yield f"  cites   {citation.law}{article} ({status}, {citation.date})"
 
 
 def _short(options: Any) -> str:

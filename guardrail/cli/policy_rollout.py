@@ -51,7 +51,7 @@ def activate(output: Output, /, document: str, actor: str, reason: str) -> None:
 def history(output: Output, /) -> None:
     """List the policy versions of the record: when they came, what they decided, who activated
     them and why."""
-    from guardrail.cli.audit import open_log  # noqa: PLC0415
+    from guardrail.cli.audit_options import open_log  # noqa: PLC0415
 
     with open_log(output) as log:
         versions = log.policies.versions()
@@ -90,7 +90,7 @@ def replay(output: Output, /, before: str, after: str, **filters: Any) -> None:
     """
     from guardrail import rollout  # noqa: PLC0415
     from guardrail.audit import Filters  # noqa: PLC0415
-    from guardrail.cli.audit import open_log  # noqa: PLC0415
+    from guardrail.cli.audit_options import open_log  # noqa: PLC0415
 
     tally = Tally()
     with open_log(output) as log:
@@ -140,7 +140,7 @@ def shadow_report(output: Output, /, since: datetime | None, tenant: str | None)
     """What would the shadow rules have done, had they been enforced?"""
     from guardrail import rollout  # noqa: PLC0415
     from guardrail.audit import Filters  # noqa: PLC0415
-    from guardrail.cli.audit import open_log  # noqa: PLC0415
+    from guardrail.cli.audit_options import open_log  # noqa: PLC0415
 
     with open_log(output) as log:
         chosen = Filters(since=since, tenant=tenant)

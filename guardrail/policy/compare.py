@@ -7,7 +7,7 @@ changed and a list that was only reordered are told apart.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -95,6 +95,17 @@ def _said(rule: Rule) -> dict[str, Any]:
 
 
 def _rule(old: Rule, new: Rule) -> Iterator[Change]:
+    # Redacting more changes what the other rules are asked about once it is done, so that only
+    # refusing instead is sure to be tighter.
+    redacts = new.action is Action.REDACT or (
+        old.action is Action.REDACT and new.action is not Action.BLOCK
+    )
+    for change in _parts(old, new):
+        unsure = redacts and change.direction is Direction.TIGHTER and change.part != ("on_error",)
+        yield replace(change, direction=Direction.UNCLEAR) if unsure else change
+
+
+def _parts(old: Rule, new: Rule) -> Iterator[Change]:
     for name in _PARTS:
         if getattr(old, name) != getattr(new, name):
             values = (_plain(getattr(old, name)), _plain(getattr(new, name)))

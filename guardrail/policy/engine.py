@@ -28,7 +28,7 @@ from guardrail.errors import PolicyError
 from guardrail.policy.document import Need, Provenance, ResolvedPolicy
 from guardrail.policy.expressions import variables_of
 from guardrail.policy.interface import Text
-from guardrail.policy.redaction import left_over, nothing_left, redacted, to_redact
+from guardrail.policy.redaction import left_over, nothing_left, redactions
 from guardrail.policy.requirements import require_met
 from guardrail.policy.rule import CompiledRule, Examined, Outcome
 from guardrail.policy.texts import nothing_judged, texts_of, unfit
@@ -113,15 +113,14 @@ class Policy:
         if not runs:
             findings.append(nothing_judged())
         prompt = request.prompt
-        redactions = to_redact(findings)
-        if redactions and _verdict(findings) is Verdict.ALLOW:
-            prompt = redacted(prompt, redactions)
-            again = replace(request, prompt=prompt)
-            if prompt:
-                second = self.examine(again, texts_of(again), model=model, consents=consents)
-                findings += left_over(f for outcome in second for f in outcome.findings)
-            else:
-                findings.append(nothing_left(redactions[0]))
+        if _verdict(findings) is not Verdict.BLOCK:  # nothing is harder
+            for taken_out, prompt in redactions(request.prompt, outcomes):
+                again = replace(request, prompt=prompt)
+                if prompt:
+                    second = self.examine(again, texts_of(again), model=model, consents=consents)
+                    findings += left_over((f for o in second for f in o.findings), findings)
+                else:
+                    findings.append(nothing_left(taken_out))
         inspected = tuple(text.field for text in texts)
         return self._decision(started, findings, runs, inspected=inspected, prompt=prompt)
 

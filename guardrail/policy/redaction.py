@@ -1,20 +1,28 @@
-"""Takes what a ``redact`` rule found out of the prompt."""
+"""Takes what ``redact`` rules found out of the prompt.
+
+Taking something out can bring together what stood apart, so every redacted prompt is judged again:
+after each rule's redactions, in order, and not only after the last. A further rule can then only
+add a judgement, never replace one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from guardrail.contracts import Action, Finding, Mode
+from guardrail.contracts import Action, Finding, Mode, Verdict
+from guardrail.policy.rule import Outcome
 
 
-def to_redact(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return the enforced ``redact`` findings: each has a span in the prompt."""
-    return tuple(
-        finding
-        for finding in findings
-        if finding.action is Action.REDACT and finding.mode is Mode.ENFORCE and finding.span
-    )
+def redactions(text: str, outcomes: Sequence[Outcome]) -> Iterator[tuple[Finding, str]]:
+    """Yield ``text`` after the redactions of each rule and all before it, with the finding that
+    was taken out first; the last one is what may go to the model."""
+    found: list[Finding] = []
+    for outcome in outcomes:
+        new = [f for f in outcome.findings if _to_redact(f)]
+        found += new
+        if new:
+            yield found[0], redacted(text, found)
 
 
 def redacted(text: str, findings: Iterable[Finding]) -> str:
@@ -28,21 +36,25 @@ def redacted(text: str, findings: Iterable[Finding]) -> str:
     return " ".join(piece.strip() for piece in pieces if piece.strip())
 
 
-def left_over(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return the refusals for what the rules still find in the redacted prompt.
+def left_over(again: Iterable[Finding], before: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return what the rules find in a redacted prompt and did not find before redacting.
 
-    Their spans are dropped: they are positions in a text that the caller never sent.
+    What still had to be redacted is refused; every other rule keeps its own action. Spans are
+    dropped: they are positions in a text that the caller never sent.
     """
+    known = {f.rule_id for f in before if f.counts is not Verdict.ALLOW}
     return tuple(
         replace(
             finding,
-            action=finding.action if finding.failed else Action.BLOCK,
+            action=Action.BLOCK if finding.action is Action.REDACT else finding.action,
             reason_code="REDACTION_INCOMPLETE",
-            reason=f"The request is refused because redacting was not enough: {finding.reason}",
+            reason=f"Redacting was not enough: {finding.reason}",
             span=None,
         )
-        for finding in findings
-        if finding.mode is Mode.ENFORCE and (finding.failed or finding.action is not Action.WARN)
+        for finding in again
+        if finding.mode is Mode.ENFORCE
+        and (finding.failed or finding.action is not Action.WARN)
+        and (finding.failed or finding.rule_id not in known)
     )
 
 
@@ -54,3 +66,8 @@ def nothing_left(finding: Finding) -> Finding:
         reason_code="NOTHING_LEFT",
         reason=f"The request is refused because nothing else was asked for: {finding.reason}",
     )
+
+
+def _to_redact(finding: Finding) -> bool:
+    enforced = finding.mode is Mode.ENFORCE and not finding.failed
+    return finding.action is Action.REDACT and enforced and finding.span is not None

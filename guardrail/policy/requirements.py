@@ -20,7 +20,7 @@ MEANING: dict[Need, str] = {
     Need.WATERMARK: "an imperceptible watermark that survives the loss of metadata",
     Need.AIGC_METADATA: "implicit label TC260:AIGC of GB 45438-2025 in the picture's metadata",
     Need.RECORD_RETENTION: "records kept for at least the stated number of days",
-    Need.DETECTION_TOOL: "a tool with which anyone can check whether a picture came from here",
+    Need.DETECTION_TOOL: "a free public tool that tells whether a picture was made here",
     Need.TAKEDOWN: "withdrawal of a picture within the stated number of hours",
 }
 """What each need is, in words."""

@@ -239,3 +239,11 @@ def test_schema_prints_what_is_bundled(guardrail: Any) -> None:
     code, out, _ = guardrail("policy", "schema")
     assert code == 0
     assert out == (resources.policies_dir() / "schema.json").read_text("utf-8")
+
+
+def test_show_says_plainly_what_is_not_implemented(guardrail: Any) -> None:
+    out = guardrail("policy", "show", "china")[1]
+    assert "requires  china.explicit-label: a label that a viewer can see in the picture" in out
+    assert "NOT implemented: a pipeline with this policy does not start" in out
+    assert "by guardrail, for every picture" in out  # china.logs
+    assert "GB 45438-2025, Art. 5 (implicit label) (in force, 2025-09-01)" in out

@@ -20,7 +20,7 @@ from guardrail.contracts import (
     Verdict,
 )
 from guardrail.errors import PolicyError
-from guardrail.policy import Policy
+from guardrail.policy import Policy, load_policy
 from guardrail.policy.document import ResolvedPolicy
 from guardrail.policy.probe import probe
 from guardrail.policy.texts import NOT_READ, TEXT_FIELDS
@@ -173,6 +173,17 @@ class TestRedaction:
         assert decision.deciding[0].reason_code == "NOTHING_LEFT"
         assert decision.effective_prompt is None
 
+    def test_a_further_rule_does_not_replace_what_redacting_shows(self, tmp_path: Path) -> None:
+        """Found by the property tests: each of these was once softer with the third rule."""
+        both = [rule("a", "xx", action="redact"), rule("b", "red kite")]
+        for more in (rule("c", "kite", action="redact"), rule("c", "xx", action="review")):
+            policy = load(tmp_path, *both, more)
+            assert decide(policy, "a red xx kite").verdict is Verdict.BLOCK
+        emptied = load(
+            tmp_path, rule("a", "kite", action="redact"), rule("b", "kite", action="review")
+        )
+        assert decide(emptied, "kite").verdict is Verdict.BLOCK
+
     def test_what_has_no_place_in_the_prompt_is_refused_instead(self, tmp_path: Path) -> None:
         policy = load(tmp_path, rule("a", "kite", action="redact"))
         assert decide(policy, "a boat", negative_prompt="kite").verdict is Verdict.BLOCK
@@ -258,3 +269,8 @@ def test_one_policy_serves_many_threads(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         verdicts = list(pool.map(lambda text: decide(policy, text).verdict, prompts))
     assert verdicts == [Verdict.BLOCK if n % 3 else Verdict.ALLOW for n in range(300)]
+
+
+def test_an_empty_prompt_is_judged() -> None:
+    assert decide(load_policy("default"), "").allowed
+    assert decide(load_policy("default"), " \u200b\n").allowed
