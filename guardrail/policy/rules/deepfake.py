@@ -12,12 +12,13 @@ from enum import StrEnum
 from pydantic import Field
 
 from guardrail.contracts import GenerationRequest, Span
-from guardrail.people import load_name_index
 from guardrail.policy.interface import CheckOptions, Match, Text
 from guardrail.policy.lexicon import Found, load_lexicon
 from guardrail.policy.rules import reasons
 from guardrail.policy.rules.matches import match
+from guardrail.policy.rules.mentions import mentions
 from guardrail.policy.rules.reasons import Reason
+from guardrail.policy.rules.relations import private_people
 
 NEAR = 60
 """Characters between a *fake* and the thing that is faked."""
@@ -76,7 +77,6 @@ class Deepfake:
     def __init__(self, options: DeepfakeOptions) -> None:
         self._intents = options.intents
         self._lexicon = load_lexicon("deepfake")
-        self._names = load_name_index()
 
     def examine(self, texts: Sequence[Text], request: GenerationRequest) -> Iterable[Match]:
         """Yield each intent once a text, at the words that say it best."""
@@ -96,14 +96,16 @@ class Deepfake:
             yield from (
                 (intent, pair) for pair in _near(groups.get("fake", ()), groups.get(group, ()))
             )
-        if any(group in groups for group in _FAKED) and self._names_someone(text):
+        if any(group in groups for group in _FAKED) and _about_someone(text):
             for group, intent in _FAKED.items():
                 yield from ((intent, found) for found in groups.get(group, ())[:1])
 
-    def _names_someone(self, text: Text) -> bool:
-        return any(
-            hit.person.living and not hit.needs_context for hit in self._names.hits(text.views)
-        )
+
+def _about_someone(text: Text) -> bool:
+    """Whether the text speaks of a person who lives: named, described or known to the requester."""
+    if any(mention.hit.person.living for mention in mentions(text).found):
+        return True
+    return next(private_people(text), None) is not None
 
 
 def _near(fakes: Sequence[Found], things: Sequence[Found]) -> Iterator[Found]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from guardrail.contracts import GenerationRequest, Span
-from guardrail.people import load_name_index
 from guardrail.policy.interface import CheckOptions, Match, Text
 from guardrail.policy.lexicon import Found, load_lexicon
 from guardrail.policy.rules.matches import match
+from guardrail.policy.rules.mentions import mentions
 from guardrail.policy.rules.reasons import (
     INTIMATE_MINOR,
     INTIMATE_PERSON,
@@ -19,6 +19,7 @@ from guardrail.policy.rules.reasons import (
     UNDRESS,
     Reason,
 )
+from guardrail.policy.rules.relations import private_people
 
 _UNDRESS = "undress"
 
@@ -35,7 +36,6 @@ class Intimate:
     def __init__(self, options: IntimateOptions) -> None:
         self._lexicon = load_lexicon("intimate")
         self._intent = load_lexicon("deepfake")
-        self._names = load_name_index()
 
     def examine(self, texts: Sequence[Text], request: GenerationRequest) -> Iterable[Match]:
         """Yield what was found; the texts of one request are read together, so that content in
@@ -61,11 +61,15 @@ class Intimate:
             return
         if any(g.get("minor") for _, g in wanted):
             yield _match(INTIMATE_MINOR, text, content[0])
-        if any(g.get("someone") or self._names_someone(t) for t, g in wanted):
+        if any(_speaks_of_someone(t, g) for t, g in wanted):
             yield _match(INTIMATE_PERSON, text, content[0])
 
-    def _names_someone(self, text: Text) -> bool:
-        return any(not hit.needs_context for hit in self._names.hits(text.views))
+
+def _speaks_of_someone(text: Text, groups: dict[str, list[Found]]) -> bool:
+    """Whether a real person is meant: of the register, living or dead, or of the requester's life."""
+    if groups.get("someone") or mentions(text).found:
+        return True
+    return next(private_people(text), None) is not None
 
 
 def _match(reason: Reason, text: Text, found: Found) -> Match:

@@ -9,26 +9,40 @@ from pydantic import Field
 
 from guardrail.clock import utc_now
 from guardrail.contracts import GenerationRequest, Span
-from guardrail.people import load_name_index
-from guardrail.people.names import Form, NameHit
+from guardrail.people import Person
+from guardrail.people.names import Form
 from guardrail.people.register import CATEGORIES
 from guardrail.policy.interface import CheckOptions, Match, Text
 from guardrail.policy.rules import reasons
 from guardrail.policy.rules.matches import match
+from guardrail.policy.rules.mentions import Mention, Mentions, mentions
+from guardrail.policy.rules.reasons import Reason
+from guardrail.policy.rules.relations import private_people
+from guardrail.policy.rules.surroundings import Usage
 from guardrail.text import fold
 
 
 class RealPersonOptions(CheckOptions):
     """``with:`` of a ``real_person`` rule."""
 
+    living: bool = True
+    """Whether people who live are found."""
     recent_years: int = Field(default=30, ge=0, le=10_000)
-    """People who died at most so many years ago count as if they lived."""
+    """People who died at most so many years ago are found too."""
     historical: bool = False
     """Whether people who died longer ago are found too."""
     categories: frozenset[str] = Field(default=CATEGORIES, min_length=1)
-    """Which categories of the register to look for."""
+    """Which categories of the register are looked for."""
     roles: bool = True
     """Whether descriptions such as "the 44th president of the United States" count."""
+    private: bool = True
+    """Whether people known to the requester count: "my ex", "my coworker Dana"."""
+    usages: frozenset[Usage] = frozenset({Usage.DEPICTION, Usage.QUOTATION})
+    """What a name is there for when it counts; ``style`` concerns artists' names only."""
+    satire: bool = True
+    """Whether caricatures and cartoons that do not pass for photographs count."""
+    photographic_only: bool = False
+    """Whether only requests for something like a photograph count."""
     allow: tuple[str, ...] = ()
     """Names as the register spells them, of people who may be shown."""
 
@@ -41,40 +55,56 @@ class RealPerson:
     def __init__(self, options: RealPersonOptions) -> None:
         unknown = sorted(options.categories - CATEGORIES)
         if unknown:
-            raise ValueError(
-                f"categories: {unknown[0]!r} is not one of {' '.join(sorted(CATEGORIES))}"
-            )
+            listed = " ".join(sorted(CATEGORIES))
+            raise ValueError(f"categories: {unknown[0]!r} is not one of {listed}")
         self._options = options
         self._allowed = frozenset(fold(name) for name in options.allow)
-        self._names = load_name_index()
 
     def examine(self, texts: Sequence[Text], request: GenerationRequest) -> Iterable[Match]:
         """Yield each place once, the longest form that covers it."""
         for text in texts:
-            for hit in _longest(self._hits(text)):
-                reason = reasons.DESCRIBED if hit.form is Form.ROLE else reasons.NAMED
-                if not hit.person.recent(utc_now().year, self._options.recent_years):
-                    reason = reasons.HISTORICAL
+            yield from self._public(text)
+            if self._options.private:
+                for found in private_people(text):
+                    span = Span(found.start, found.end, text.field)
+                    yield match(reasons.PRIVATE, span, matched=found.phrase, view=found.view)
+
+    def _public(self, text: Text) -> Iterator[Match]:
+        known = mentions(text)
+        if not known.found or self._tolerated(known):
+            return
+        for mention in known.found:
+            reason = self._reason(mention)
+            if reason:
+                hit = mention.hit
                 span = Span(hit.start, hit.end, text.field)
                 yield match(reason, span, matched=hit.matched, view=hit.view)
 
-    def _hits(self, text: Text) -> Iterator[NameHit]:
-        options, year = self._options, utc_now().year
-        for hit in self._names.hits(text.views):
-            person = hit.person
-            counts = options.historical or person.recent(year, options.recent_years)
-            listed = (
-                person.category in options.categories and fold(person.name) not in self._allowed
-            )
-            wanted = options.roles or hit.form is not Form.ROLE
-            if counts and listed and wanted and not hit.needs_context:
-                yield hit
+    def _tolerated(self, known: Mentions) -> bool:
+        around = known.surroundings
+        if around is None:
+            return False
+        satire = not self._options.satire and around.satirical()
+        return satire or (self._options.photographic_only and not around.photographic())
 
+    def _reason(self, mention: Mention) -> Reason | None:
+        options, hit = self._options, mention.hit
+        listed = hit.person.category in options.categories
+        if not listed or fold(hit.person.name) in self._allowed:
+            return None
+        if mention.usage not in options.usages:
+            return None
+        if hit.form is Form.ROLE and not options.roles:
+            return None
+        by_life = self._by_life(hit.person)
+        if by_life is reasons.NAMED and hit.form is Form.ROLE:
+            return reasons.DESCRIBED
+        return by_life
 
-def _longest(hits: Iterable[NameHit]) -> Iterator[NameHit]:
-    end = -1
-    for hit in sorted(hits, key=lambda hit: (hit.start, -hit.end)):
-        if hit.end > end:
-            yield hit
-            end = hit.end
-
+    def _by_life(self, person: Person) -> Reason | None:
+        options = self._options
+        if person.living:
+            return reasons.NAMED if options.living else None
+        if person.recent(utc_now().year, options.recent_years):
+            return reasons.RECENTLY_DEAD
+        return reasons.HISTORICAL if options.historical else None

@@ -29,6 +29,11 @@ NAMED = Reason(
     "The request names a real person.",
     "Describe an invented person instead, or record the person's consent.",
 )
+RECENTLY_DEAD = Reason(
+    "REAL_PERSON_RECENTLY_DEAD",
+    "The request names a real person who died recently.",
+    "Describe an invented person instead, or record the consent of those who may give it.",
+)
 HISTORICAL = Reason(
     "REAL_PERSON_HISTORICAL",
     "The request names a real person of history.",

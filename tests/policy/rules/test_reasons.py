@@ -10,6 +10,7 @@ def test_codes_are_pinned() -> None:
     assert set(REASONS) == {
         "REAL_PERSON_NAMED",
         "REAL_PERSON_HISTORICAL",
+        "REAL_PERSON_RECENTLY_DEAD",
         "REAL_PERSON_DESCRIBED",
         "REAL_PERSON_PRIVATE",
         "DEEPFAKE_IMPERSONATION",
