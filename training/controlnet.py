@@ -29,7 +29,7 @@ EDGES = data.WORK / "edges.npy"
 COUNT = 16_000
 """Pictures whose edges are drawn: the first ones."""
 BATCH = 24
-STEPS = 1500
+STEPS = 900
 PEAK_LR = 1e-3
 EMPTY = 0.3
 """Share of empty captions, so that the edges alone must do."""
