@@ -155,8 +155,8 @@ class _Teller:
 
     def tell(self, event: StageEvent) -> None:
         """Write one line for the stage that is done."""
-        text = _TOLD.get(event.stage, lambda _event: "")(event)
-        if text:
+        tell = _TOLD.get(event.stage)
+        if tell and (text := tell(event)):
             self._output.note(f"{event.stage:<9} {text}")
 
 

@@ -35,3 +35,14 @@ CHECKS: Mapping[str, type[PromptCheck]] = {
 }
 """Checks on texts by name. Each class has ``Options``, the model of its ``with:``; a constructor
 that takes one and raises ``ValueError`` naming the option that cannot be used."""
+
+__all__ = [
+    "CHECKS",
+    "Deepfake",
+    "Intimate",
+    "Language",
+    "Pattern",
+    "Phrases",
+    "PromptCheck",
+    "RealPerson",
+]
