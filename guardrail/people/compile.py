@@ -29,10 +29,16 @@ WORD, ROLE, SURNAME, NEAR = "\x01", "\x02", "\x03", "\x04"
 one of its letters."""
 MAX_VALUES = 400
 """Entries kept for a word that very many names share; the others have rarer words."""
+MIN_STEMMED = 5
+"""Letters that stay of a name without its case endings, at least."""
+MIN_TURNED = 6
+"""Letters a name has at least to be found with its words turned around."""
 MIN_MISSPELT = 7
 """Letters a name has at least for its misspellings to count."""
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 _PARTICLES_WRITTEN = "de da do dos di del della van von der den la le el al bin ibn jr sr"
+_COMMON = frozenset(_PARTICLES_WRITTEN.split(" ")) | {"the", "of", "and", "a", "in", "i", "st"}
+"""Words that lead to too many names."""
 _PARTICLES = frozenset(_PARTICLES_WRITTEN.split(" "))
 
 
@@ -123,9 +129,7 @@ def _spellings(text: str) -> Iterator[tuple[str, Variant]]:
     plain = fold(text)
     forms = {plain}
     if text.isascii():
-        turned = _last_first(text)
-        if turned:
-            forms.add(turned)
+        forms.update(_turned(text))
     elif latin(text[:1]) and ord(text[0]) < 0x250:
         forms |= {latin(text), fold(text.lower().translate(_UMLAUTS))}
     for form in sorted(forms - {""}):
@@ -133,18 +137,21 @@ def _spellings(text: str) -> Iterator[tuple[str, Variant]]:
         if squeeze(form) != form:
             yield squeeze(form), Variant.SQUEEZED
     stemmed = "".join(stem(word) for word in words_of_name(text))
-    if stemmed != plain and len(stemmed) > 6:
+    if stemmed != plain and len(stemmed) >= MIN_STEMMED:
         yield stemmed, Variant.STEMMED
 
 
-def _last_first(text: str) -> str:
+def _turned(text: str) -> Iterator[str]:
+    """The name with its last word first, and with its first word last: "Swift, Taylor"; "Yuna Kim"
+    for "Kim Yuna"."""
     words = words_of_name(text)
-    if len(words) < 2 or any(len(word) < 2 for word in words) or len(fold(text)) < 8:
-        return ""
+    if len(words) < 2 or any(len(word) < 2 for word in words) or len(fold(text)) < MIN_TURNED:
+        return
     cut = len(words) - 1
     while cut > 1 and words[cut - 1] in _PARTICLES:
         cut -= 1
-    return "".join(words[cut:] + words[:cut])
+    for place in {len(words) - 1, cut, 1}:
+        yield "".join(words[place:] + words[:place])
 
 
 def _misspelt(number: int, entry: Entry) -> Iterator[tuple[str, int]]:
@@ -154,7 +161,10 @@ def _misspelt(number: int, entry: Entry) -> Iterator[tuple[str, int]]:
     if len(words) == 1:
         yield from ((NEAR + key, number) for key in shortened(words[0]))
     else:
-        yield from ((WORD + word, number) for word in dict.fromkeys(words) if len(word) > 1)
+        leading = [word for word in dict.fromkeys(words) if word not in _COMMON]
+        if sum(len(word) > 1 for word in leading) > 1:
+            leading = [word for word in leading if len(word) > 1]
+        yield from ((WORD + word, number) for word in leading)
 
 
 def shortened(word: str) -> list[str]:

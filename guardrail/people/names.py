@@ -8,33 +8,25 @@ from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
-from rapidfuzz.distance import OSA
-
 from guardrail.people.compile import (
-    NEAR,
     ROLE,
     SHIPPED,
     SURNAME,
-    WORD,
     Kind,
     Variant,
-    shortened,
-    words_of_name,
 )
 from guardrail.people.compiled import Compiled
+from guardrail.people.misspelling import misspellings
 from guardrail.people.register import Person
-from guardrail.people.roles import canonical, occurrences, words_of
+from guardrail.people.roles import canonical, occurrences, with_barriers, words_of
 from guardrail.people.table import PREFIX
 from guardrail.text import View
+from guardrail.text.scripts import ending_may_follow
 
 MAX_NAME = 48
 """Letters of the longest name that is looked for."""
 MIN_GLUED = 8
 """Letters a name of several words has at least to be found inside one longer word."""
-MIN_LONE = 6
-"""Letters a lone name has at least for its misspellings to count."""
-INFLECTION = 3
-"""Letters that may follow a name in a script that writes endings on (Korean, Hindi, ...)."""
 
 
 class Form(StrEnum):
@@ -108,7 +100,7 @@ class NameIndex:
                     if end <= len(text) and view.ends[end - 1]:
                         yield from self._values(text, start, end, wanted)
         if view.name in _WHOLE:
-            yield from self._glued(view, starts)
+            yield from self._glued(view)
 
     def _values(
         self, text: str, start: int, end: int, wanted: frozenset[int]
@@ -117,12 +109,10 @@ class NameIndex:
             if value & 3 in wanted:
                 yield start, end, value
 
-    def _glued(self, view: View, starts: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    def _glued(self, view: View) -> Iterator[tuple[int, int, int]]:
         """Names of several words inside one long word, as in hashtags."""
         text = view.text
-        for begin, after in zip(starts, [*starts[1:], len(text)], strict=False):
-            if after - begin <= MIN_GLUED or not text[begin:after].isascii():
-                continue
+        for begin, after in _long_words(view):
             for start in range(begin, after - MIN_GLUED + 1):
                 if self._may_begin(text[start : start + PREFIX]):
                     for end in range(start + MIN_GLUED, min(after, start + MAX_NAME) + 1):
@@ -131,48 +121,21 @@ class NameIndex:
                             if value & 3 == Variant.EXACT and flags & Kind.SEVERAL_WORDS:
                                 yield start, end, value
 
-    def misspelt(self, view: View) -> Iterator[NameHit]:
+    def misspelt(self, text: str) -> Iterator[NameHit]:
         """Yield names that one edit turns into a name of the register: a letter left out, put in,
-        replaced, or two neighbours swapped. ``view`` is the plain one."""
-        words = _words(view)
-        for at, (word, start, end) in enumerate(words):
-            for number in self._find(WORD + word):
-                found = self._one_edit_off(number, words, at)
-                if found:
-                    yield self._hit(number, *view.span(*found), "misspelt")
-            if end - start >= MIN_LONE - 1 and not self._find(WORD + word):
-                yield from self._lone(view, word, start, end)
-
-    def _lone(self, view: View, word: str, start: int, end: int) -> Iterator[NameHit]:
-        for key in shortened(word):
-            for number in self._find(NEAR + key):
-                name = words_of_name(self._compiled.text(number))[0]
-                if len(name) >= MIN_LONE and OSA.distance(name, word, score_cutoff=1) == 1:
-                    yield self._hit(number, *view.span(start, end), "misspelt")
-
-    def _one_edit_off(
-        self, number: int, words: Sequence[tuple[str, int, int]], at: int
-    ) -> tuple[int, int] | None:
-        name = _name_words(self._compiled, number)
-        place = name.index(words[at][0])
-        first = at - place
-        if first < 0 or first + len(name) > len(words):
-            return None
-        edits = 0
-        for wanted, (word, _, _) in zip(name, words[first : first + len(name)], strict=True):
-            if wanted != word:
-                edits += OSA.distance(wanted, word, score_cutoff=1)
-                if edits > 1 or len(wanted) < 3 or len(word) < 2:
-                    return None
-        return (words[first][1], words[first + len(name) - 1][2]) if edits == 1 else None
+        replaced, or two neighbours swapped."""
+        for found in misspellings(self._compiled, text):
+            yield self._hit(found.entry, found.start, found.end, "misspelt")
 
     def roles(self, text: str) -> Iterator[NameHit]:
         """Yield people described by an office, a role or a work."""
         words = words_of(text)
         for at, word in enumerate(words):
             for number in self._find(ROLE + word.text):
-                span = occurrences(_role(self._compiled, number), words, at)
-                if span:
+                for role in _role(self._compiled, number):
+                    span = occurrences(role, words, at)
+                    if span is None:
+                        continue
                     yield self._hit(number, *span, "plain")
 
     def of_surname(self, surname: str) -> Iterator[Person]:
@@ -207,12 +170,19 @@ def _word_ends(view: View) -> list[int]:
         return [i + 1 for i, flag in enumerate(view.ends) if flag]
     found = []
     for index, char in enumerate(view.text):
-        near = view.ends[index] or (
-            not char.isascii() and any(view.ends[index + 1 : index + 1 + INFLECTION])
-        )
-        if near:
+        if view.ends[index] or any(view.ends[index + 1 : index + 1 + ending_may_follow(char)]):
             found.append(index + 1)
     return found
+
+
+def _long_words(view: View) -> Iterator[tuple[int, int]]:
+    """Stretches that stand together in the original, whatever their capitals."""
+    origin, begin = view.origin, 0
+    for index in range(1, len(view.text) + 1):
+        if index == len(view.text) or origin[index] > origin[index - 1] + 1:
+            if index - begin > MIN_GLUED and view.text[begin:index].isascii():
+                yield begin, index
+            begin = index
 
 
 def _after(ends: Sequence[int], start: int) -> int:
@@ -226,22 +196,10 @@ def _after(ends: Sequence[int], start: int) -> int:
     return low
 
 
-def _words(view: View) -> list[tuple[str, int, int]]:
-    begins = [i for i, flag in enumerate(view.starts) if flag]
-    return [
-        (view.text[start:end], start, end)
-        for start, end in zip(begins, [*begins[1:], len(view.text)], strict=False)
-    ]
-
-
 @lru_cache(maxsize=8192)
-def _name_words(compiled: Compiled, number: int) -> tuple[str, ...]:
-    return tuple(words_of_name(compiled.text(number)))
-
-
-@lru_cache(maxsize=8192)
-def _role(compiled: Compiled, number: int) -> tuple[str, ...]:
-    return canonical(compiled.text(number))
+def _role(compiled: Compiled, number: int) -> tuple[tuple[str, ...], ...]:
+    text = compiled.text(number)
+    return tuple(dict.fromkeys((canonical(text), with_barriers(text))))
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ from guardrail.text import fold
 DATA = Path(__file__).parent / "data" / "role_words.tsv"
 BARRIER = ""
 """Stands between words that belong to different phrases."""
-_WORDS = re.compile(r"(?P<word>[^\W_]+(?:'(?=\w))?)|(?P<barrier>[,.;:!?()\n]+)")
+_WORDS = re.compile(r"(?P<word>[^\W_]+(?:'(?=\w))?)|(?P<barrier>(?:[;!?()\n]|,(?!\d)|\.(?=\s|$))+)")
 _ABBREVIATED = re.compile(r"\bU\.S\.(?:A\.)?")
 _TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60}
 _ORDINALS_WRITTEN = (
@@ -57,6 +57,12 @@ class _Vocabulary:
 def canonical(text: str) -> tuple[str, ...]:
     """Return the canonical words of a description."""
     return tuple(word.text for word in words_of(text) if word.text != BARRIER)
+
+
+def with_barriers(text: str) -> tuple[str, ...]:
+    """Return the canonical words of a description that punctuation divides, as a text has them."""
+    words = [word.text for word in words_of(text)]
+    return tuple(words[:-1] if words[-1:] == [BARRIER] else words)
 
 
 def words_of(text: str) -> list[Word]:
@@ -129,8 +135,6 @@ def _raw(text: str) -> Iterator[tuple[str, int, int]]:
         if word in _ORDINALS:
             number = _ORDINALS.index(word) + 1 + (pending[0] if pending else 0)
             yield _ordinal(number), pending[1] if pending else start, end
-        elif word in ("and", "or"):
-            yield BARRIER, start, end
         elif word:
             yield word, start, end
         pending = None

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from anyascii import anyascii
 
 from guardrail.text.confusables import confusables
-from guardrail.text.scripts import ANYWHERE, Script, prefixes, script_of
+from guardrail.text.scripts import ANYWHERE, Script, prefixes, script_of, spoken_mark
 from guardrail.text.stems import stem
 
 LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "6": "b", "7": "t", "8": "b", "9": "g"}
 LEET |= {"@": "a", "$": "s", "!": "i", "€": "e", "£": "l", "|": "l", "+": "t", "2": "z"}
 _AS_L = frozenset("1!|I")
-_LEET_INSIDE = re.compile(r"[a-z][0-9@$!€£|+]|[0-9@$!€£|+][a-z]", re.IGNORECASE)
+_LEET_INSIDE = re.compile(r"[a-z][-._]?[0-9@$!€£|+]|[0-9@$!€£|+][-._]?[a-z]", re.IGNORECASE)
 _CAPITAL_I = re.compile(r"[A-Za-z]I[a-z]|[a-z]I|I[b-df-hj-km-np-rt-z]")
 _RUN = re.compile(r"(.)\1\1", re.DOTALL)
 _ASCII_WORD = re.compile(r"[A-Za-z]+|[0-9]+")
@@ -126,7 +126,8 @@ class _Folding(dict[str, str]):
 class _Ignorable(dict[str, bool]):
     def __missing__(self, char: str) -> bool:
         answer = not char.isascii() and (
-            unicodedata.category(char) in ("Cf", "Mn", "Me") or char in "\u115f\u1160\u3164\uffa0"
+            char in "\u115f\u1160\u3164\uffa0"
+            or (unicodedata.category(char) in ("Cf", "Mn", "Me") and not spoken_mark(char))
         )
         if len(self) < 50_000:
             self[char] = answer
@@ -199,7 +200,7 @@ def _plain(char: str) -> str:
     if char.isascii():
         return char.lower() if char.isalnum() else ""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", char).casefold())
-    return "".join([c for c in folded if c.isalnum()])
+    return "".join([c for c in folded if c.isalnum() or spoken_mark(c)])
 
 
 def _leet(char: str) -> str:

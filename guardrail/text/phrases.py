@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from ahocorasick_rs import AhoCorasick
 
 from guardrail.text.normalise import View, fold, squeeze
+from guardrail.text.scripts import ending_may_follow
 
-MAX_INFLECTION = 3
-"""Letters that may follow a phrase in a script that inflects names (Russian, Korean, ...)."""
 STEM = "*"
 """A phrase that ends in this also matches longer words: ``fals*`` finds ``falsified``."""
 
@@ -60,4 +59,4 @@ class PhraseIndex:
 def _finishes(view: View, end: int) -> bool:
     if view.ends[end - 1]:
         return True
-    return not view.text[end - 1].isascii() and any(view.ends[end : end + MAX_INFLECTION])
+    return any(view.ends[end : end + ending_may_follow(view.text[end - 1])])

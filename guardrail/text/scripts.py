@@ -67,12 +67,28 @@ _HEBREW_PREFIXES = frozenset("ובהלמשכ")
 _MAX_PREFIX = 3
 
 
+_SPOKEN = ((0x0900, 0x0E00), (0x0E30, 0x0EFF), (0x0F71, 0x0FBD), (0x102B, 0x109F), (0x17B6, 0x17D4))
+_SILENT = frozenset("\u093c\u09bc\u0a3c\u0abc\u0b3c\u0cbc")
+_VOICED = frozenset("\u3099\u309a")
+
+
+def spoken_mark(char: str) -> bool:
+    """Return whether the combining mark is a letter of its script: the vowel signs of India and
+    South-East Asia, and what makes kana voiced. Accents and dots of other scripts are not."""
+    if char in _VOICED:
+        return True
+    code = ord(char)
+    if code < 0x0900 or code > 0x17D4 or char in _SILENT:
+        return False
+    return any(begin <= code < end for begin, end in _SPOKEN) and char.isprintable()
+
+
 class _Scripts(dict[str, Script]):
     def __missing__(self, char: str) -> Script:
         code = ord(char)
         if char.isdigit():
             script = Script.DIGIT
-        elif char == "ー":  # lengthens whatever it follows
+        elif char in "ー\u3099\u309a":  # belongs to whatever it follows
             script = Script.KATAKANA
         else:
             script = _RANGES[bisect_right(_BEGINNINGS, code) - 1][1]
@@ -87,6 +103,18 @@ _SCRIPTS = _Scripts()
 def script_of(char: str) -> Script:
     """Return the script of one character."""
     return _SCRIPTS[char]
+
+
+INFLECTION = {Script.HANGUL: 8, Script.OTHER: 3}
+"""Folded characters that may follow a word in scripts that write endings on (Korean letters are
+folded one by one)."""
+
+
+def ending_may_follow(char: str) -> int:
+    """Return how many characters of a written-on ending may follow a word that ends in ``char``."""
+    if "\u0900" <= char <= "\u0dff":
+        return 0
+    return INFLECTION.get(_SCRIPTS[char], 0)
 
 
 def prefixes(script: Script, char: str, begins: bool, count: int) -> int:

@@ -52,7 +52,7 @@ def mentions(text: Text) -> Mentions:
 
 
 def _mentions(text: Text, index: NameIndex) -> Mentions:
-    hits = [*index.hits(text.views), *index.misspelt(text.views[0]), *index.roles(text.text)]
+    hits = [*index.hits(text.views), *index.misspelt(text.text), *index.roles(text.text)]
     surroundings = None
     if hits or _might_introduce(text.text):
         surroundings = Surroundings.of(text)

@@ -10,7 +10,7 @@ from guardrail.policy.lexicon import Found, load_lexicon
 
 _BETWEEN = re.compile(r"\W+(?:[\w'’-]+\W+){0,2}")
 """At most two words between "my" and the relation: "my former chemistry teacher"."""
-_GIVEN_TO = re.compile(r"\b(?:for|to|from|by|like)\s+$", re.IGNORECASE)
+_GIVEN_TO = re.compile(r"\b(?:for|to|from|by)\s+$", re.IGNORECASE)
 _THEIR_THING = re.compile(
     r"['’]s\s+(?!face|body|head|hair|likeness|wedding|ex|old|former|best)", re.I
 )

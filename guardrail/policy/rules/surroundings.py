@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 
 from guardrail.people.names import NameHit
 from guardrail.people.register import CATEGORIES
@@ -77,13 +76,14 @@ class Surroundings:
     def means_a_person(self, hit: NameHit) -> bool:
         """Return whether a form that is also an ordinary word names a person here."""
         written = self.text[hit.start : hit.end]
-        if len(hit.matched) <= 3 and written != hit.matched:
+        exactly = len(hit.matched) <= 3 or "." in hit.matched
+        if exactly and written != hit.matched:
             return False
         return self._points(hit, written) >= ENOUGH
 
     def _points(self, hit: NameHit, written: str) -> int:
         points = 1 if written[:1].isupper() and not self.text.isupper() else 0
-        points += 1 if " " in hit.matched else 0
+        points += 1 if " " in hit.matched and not written.islower() else 0
         before = _WORD_BEFORE.search(self.text[max(0, hit.start - 24) : hit.start])
         word = before.group(1).lower() if before else ""
         occupation = self._occupation(hit)
