@@ -28,6 +28,7 @@ from guardrail.policy.rules import CHECKS
 
 HERE = Path(__file__).parent
 EVALUATION = HERE / "prompts" / "evaluation.jsonl"
+HOLDOUT = HERE / "prompts" / "holdout.tsv"
 EXPECTED = {"real_person": ("real_person",), "deepfake": ("deepfake", "intimate")}
 ALL = ("real_person", "deepfake", "intimate", "language")
 RECENT, YEAR = 30, 2026
@@ -119,6 +120,15 @@ def presidio() -> Flags | None:
     return flags
 
 
+def read(path: Path) -> list[Row]:
+    """Return the prompts of a file: JSON lines, or class, expectation and prompt with tabs."""
+    lines = [line for line in path.read_text("utf-8").splitlines() if line]
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in lines]
+    cells = [line.split("\t") for line in lines if not line.startswith("#")]
+    return [dict(zip(("class", "expect", "prompt"), row, strict=True)) for row in cells]
+
+
 def report(rows: list[Row], filters: dict[str, Flags]) -> dict[str, dict[str, float]]:
     """Print one line a class; return the rates."""
     classes: dict[str, list[Row]] = defaultdict(list)
@@ -168,7 +178,7 @@ def main() -> None:
     parser.add_argument("--speed", action="store_true", help="time only")
     parser.add_argument("--alone", action="store_true", help="leave the other filters out")
     given = parser.parse_args()
-    rows: list[Row] = [json.loads(x) for x in given.prompts.read_text("utf-8").splitlines()]
+    rows = read(given.prompts)
     guardrail = Guardrail()
     if given.misses:
         for row in rows:
@@ -183,6 +193,9 @@ def main() -> None:
             other = presidio()
             filters |= {"presidio": other} if other else {}
         report(rows, filters)
+        if given.prompts == EVALUATION:
+            print("\nholdout, written after the word lists and never used to change them")
+            report(read(HOLDOUT), filters)
     speed(guardrail, rows)
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from guardrail.text.normalise import fold
+from guardrail.text.ordinary import ordinary_words
 
 DATA = Path(__file__).parent / "data" / "common_words.tsv"
 UNKNOWN = "und"
 """ISO 639-2 for undetermined: a script that none of the known languages is written in."""
 MIN_WORDS = 2
 """Common words of one language that must be there before a Latin or Cyrillic text counts as it."""
+ENGLISH_SHARE = 0.6
+"""Share of English words from which a text counts as English."""
 _SCRIPTS = {
     "HIRAGANA": "ja",
     "KATAKANA": "ja",
@@ -69,7 +73,9 @@ def _script(char: str) -> str:
 
 
 def _by_words(text: str, script: str) -> str | None:
-    words = [fold(word) for word in text.split()]
+    words = [word for word in (fold(word) for word in text.split()) if word]
+    if script == "LATIN" and _english(words):
+        return "en"
     votes: Counter[str] = Counter()
     for word in words:
         for language in _common_words().get(word, ()):
@@ -80,6 +86,13 @@ def _by_words(text: str, script: str) -> str | None:
     if len(ranked) > 1 and ranked[0][1] == ranked[1][1]:
         return None
     return ranked[0][0]
+
+
+def _english(words: Sequence[str]) -> bool:
+    """Whether most words are English, however few of them are common to all texts."""
+    telling = [word for word in words if len(word) > 2 and word.isalpha()]
+    known = sum(word in ordinary_words() for word in telling)
+    return bool(telling) and known >= ENGLISH_SHARE * len(telling)
 
 
 @lru_cache(maxsize=1)

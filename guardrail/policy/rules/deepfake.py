@@ -6,6 +6,7 @@ a *fake* near a *document*, or a real person near a compromising scene.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
@@ -20,8 +21,9 @@ from guardrail.policy.rules.mentions import mentions
 from guardrail.policy.rules.reasons import Reason
 from guardrail.policy.rules.relations import private_people
 
-NEAR = 60
-"""Characters between a *fake* and the thing that is faked."""
+NEAR = 36
+"""Characters between two wordings that say something together, punctuation not among them."""
+_APART = re.compile(r"[.;!?\n]")
 
 
 class Intent(StrEnum):
@@ -57,6 +59,8 @@ _FAKED = {
     "advert": Intent.ENDORSEMENT,
     "scene": Intent.DEFAMATION,
 }
+_OF_OFFICES = frozenset({"scene", "advert"})
+"""What must not be shown of a real person who is only called by an office: "the senator"."""
 _REASONS: Mapping[Intent, Reason] = {
     Intent.FACE_SWAP: reasons.FACE_SWAP,
     Intent.UNDRESS: reasons.UNDRESS,
@@ -89,16 +93,31 @@ class Deepfake:
                     yield match(_REASONS[intent], span, matched=found.phrase, view=found.view)
 
     def _intents_of(self, text: Text) -> Iterator[tuple[Intent, Found]]:
-        groups = self._lexicon.find(text.views)
+        groups = _without_harmless(self._lexicon.find(text.views))
         for group, intent in _ALONE.items():
             yield from ((intent, found) for found in groups.get(group, ())[:1])
-        for group, intent in _FAKED.items():
-            yield from (
-                (intent, pair) for pair in _near(groups.get("fake", ()), groups.get(group, ()))
-            )
-        if any(group in groups for group in _FAKED) and _about_someone(text):
+        for claim in ("fake", "authentic"):
             for group, intent in _FAKED.items():
-                yield from ((intent, found) for found in groups.get(group, ())[:1])
+                pairs = _near(text.text, groups.get(claim, ()), groups.get(group, ()))
+                yield from ((intent, pair) for pair in pairs)
+        for pair in _near(text.text, groups.get("unasked", ()), groups.get("advert", ())):
+            yield Intent.ENDORSEMENT, pair
+        yield from self._about(text, groups)
+
+    @staticmethod
+    def _about(text: Text, groups: Mapping[str, Sequence[Found]]) -> Iterator[tuple[Intent, Found]]:
+        """What is harmless on its own and not with a real person in it."""
+        if not any(group in groups for group in _FAKED):
+            return
+        named = _about_someone(text)
+        for group, intent in _FAKED.items():
+            found = groups.get(group, ())
+            if named:
+                yield from ((intent, item) for item in found[:1])
+            elif group in _OF_OFFICES:
+                yield from (
+                    (intent, pair) for pair in _near(text.text, groups.get("someone", ()), found)
+                )
 
 
 def _about_someone(text: Text) -> bool:
@@ -108,19 +127,31 @@ def _about_someone(text: Text) -> bool:
     return next(private_people(text), None) is not None
 
 
-def _near(fakes: Sequence[Found], things: Sequence[Found]) -> Iterator[Found]:
-    for thing in things:
-        for fake in fakes:
-            if (
-                fake.end <= thing.start + 1 <= fake.end + NEAR
-                or thing.end <= fake.start + 1 <= thing.end + NEAR
-            ):
+def _without_harmless(groups: Mapping[str, list[Found]]) -> dict[str, list[Found]]:
+    harmless = groups.get("harmless", ())
+    return {
+        group: [
+            item
+            for item in found
+            if not any(one.start < item.end and item.start < one.end for one in harmless)
+        ]
+        for group, found in groups.items()
+    }
+
+
+def _near(text: str, ones: Sequence[Found], others: Sequence[Found]) -> Iterator[Found]:
+    """Yield the first pair that stands together, as one stretch."""
+    for one in ones:
+        for other in others:
+            first, second = (one, other) if one.start <= other.start else (other, one)
+            between = text[first.end : second.start]
+            if second.start - first.end <= NEAR and not _APART.search(between):
                 yield Found(
-                    thing.group,
-                    thing.language,
-                    f"{fake.phrase} + {thing.phrase}",
-                    min(fake.start, thing.start),
-                    max(fake.end, thing.end),
-                    thing.view,
+                    other.group,
+                    other.language,
+                    f"{one.phrase} + {other.phrase}",
+                    first.start,
+                    max(first.end, second.end),
+                    other.view,
                 )
                 return

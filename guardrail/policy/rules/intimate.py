@@ -66,7 +66,7 @@ class Intimate:
 
 
 def _speaks_of_someone(text: Text, groups: dict[str, list[Found]]) -> bool:
-    """Whether a real person is meant: of the register, living or dead, or of the requester's life."""
+    """Whether a real person is meant: of the register, or of the requester's life."""
     if groups.get("someone") or mentions(text).found:
         return True
     return next(private_people(text), None) is not None

@@ -26,9 +26,10 @@ _NEAR = 14
 """Characters between a name and an occupation that belong together: "Drake, the famous rapper"."""
 _WORD_BEFORE = re.compile(r"([\w']+)\W*$")
 _ARTICLES = frozenset(
-    "a an the this that these those some any my your our two three four five".split()
+    {"a", "an", "the", "this", "that", "these", "those", "some", "any", "my", "your", "our"}
+    | {"two", "three", "four", "five"}
 )
-_PLACES = frozenset("in at near to from through over across toward towards around outside".split())
+_PLACES = frozenset({"in", "at", "near", "to", "from", "through", "over", "across", "toward"})
 _STYLE_AFTER = re.compile(
     r"\s*(?:-|['’]s\s|\s)\s*styled?\b|的?风格|的?畫風|的?画风|風|スタイル| ?스타일| ?풍"
 )
