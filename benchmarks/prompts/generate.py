@@ -268,8 +268,8 @@ def main() -> None:
     given = parser.parse_args()
     with given.output.open("w", encoding="utf-8") as file:
         for number, row in enumerate(Split(given.split).rows(), 1):
-            row = {"id": f"{given.split[:4]}-{number:04}", **row}
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            numbered = {"id": f"{given.split[:4]}-{number:04}", **row}
+            file.write(json.dumps(numbered, ensure_ascii=False) + "\n")
     print(f"wrote {number} prompts to {given.output}")
 
 
