@@ -159,15 +159,19 @@ def speed(guardrail: Guardrail, rows: list[Row]) -> None:
     for which in (("real_person",), ALL[:3], ALL):
         for prompt in prompts[:50]:
             guardrail.found(prompt, which)
-        taken = []
-        for prompt in prompts:
-            started = time.perf_counter()
-            guardrail.found(prompt, which)
-            taken.append((time.perf_counter() - started) * 1000)
+        taken = [
+            min(_milliseconds(guardrail, prompt, which) for _ in range(3)) for prompt in prompts
+        ]
         taken.sort()
         print(f"{'+'.join(which):45} p50 {statistics.median(taken):.3f} ms  "
               f"p95 {taken[int(len(taken) * 0.95)]:.3f} ms  "
               f"{1000 / statistics.mean(taken):.0f} prompts/s  n={len(taken)}")  # fmt: skip
+
+
+def _milliseconds(guardrail: Guardrail, prompt: str, which: tuple[str, ...]) -> float:
+    started = time.perf_counter()
+    guardrail.found(prompt, which)
+    return (time.perf_counter() - started) * 1000
 
 
 def main() -> None:

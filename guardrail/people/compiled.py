@@ -79,6 +79,7 @@ class Compiled:
         """Keys to the numbers that the compiler gave."""
         self.person = lru_cache(maxsize=4096)(self._person)
         self.text = lru_cache(maxsize=4096)(self._text)
+        self.of_word = lru_cache(maxsize=32_768)(self._of_word)
 
     @classmethod
     def open(cls, path: Path) -> Compiled:
@@ -96,6 +97,10 @@ class Compiled:
         """Return the person's number and the flags of an entry."""
         packed = self._entries[2 * number]
         return packed >> FLAG_BITS, packed & ((1 << FLAG_BITS) - 1)
+
+    def _of_word(self, key: str) -> tuple[int, ...]:
+        """What stands for a marked word; prompts share most of their words."""
+        return tuple(self.table.find(key))
 
     def _text(self, number: int) -> str:
         begin, end = self._entries[2 * number + 1], self._entries[2 * number + 3]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from rapidfuzz.distance import OSA
 
@@ -25,8 +26,7 @@ MAX_OTHER = 4
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """One word of a text as written."""
 
     word: str
@@ -47,9 +47,9 @@ class Misspelling:
 
 def misspellings(compiled: Compiled, text: str) -> Iterator[Misspelling]:
     """Yield every name that one edit turns into one of the register."""
-    find, words, ordinary = compiled.table.find, _words(text), ordinary_words()
+    words, ordinary = _words(text), ordinary_words()
     for at, written in enumerate(words):
-        entries = find(WORD + written.word)
+        entries = compiled.of_word(WORD + written.word)
         for number in entries:
             span = _one_edit_off(compiled, number, words, at)
             if span:
@@ -60,10 +60,12 @@ def misspellings(compiled: Compiled, text: str) -> Iterator[Misspelling]:
 
 
 def _words(text: str) -> list[Written]:
-    return [
-        Written(fold(found.group()), found.start(), found.end(), found.group()[0].isupper())
-        for found in _WORD.finditer(text)
-    ]
+    found = []
+    for match in _WORD.finditer(text):
+        word = match.group()
+        folded = word.lower() if word.isascii() and word.isalpha() else fold(word)
+        found.append(Written(folded, match.start(), match.end(), word[0].isupper()))
+    return found
 
 
 def _lone(compiled: Compiled, written: Written) -> Iterator[Misspelling]:
@@ -99,7 +101,7 @@ def _is_misspelt(compiled: Compiled, wanted: str, written: Written) -> bool:
         return True
     if min(len(wanted), len(word)) < 3 or OSA.distance(wanted, word, score_cutoff=1) > 1:
         return False
-    if len(word) <= MAX_OTHER and compiled.table.find(WORD + word):
+    if len(word) <= MAX_OTHER and compiled.of_word(WORD + word):
         return False
     return written.capital or word not in ordinary_words()
 

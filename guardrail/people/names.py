@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,8 +19,14 @@ from guardrail.people.compile import (
 from guardrail.people.compiled import Compiled
 from guardrail.people.misspelling import misspellings
 from guardrail.people.register import Person
-from guardrail.people.roles import canonical, occurrences, with_barriers, words_of
-from guardrail.people.table import PREFIX
+from guardrail.people.roles import (
+    canonical,
+    leading_words,
+    occurrences,
+    with_barriers,
+    words_of,
+)
+from guardrail.people.table import PREFIXES
 from guardrail.text import View
 from guardrail.text.scripts import ending_may_follow
 
@@ -39,6 +46,7 @@ class Form(StrEnum):
     SURNAME = "surname"
 
 
+_FEW, _MANY = PREFIXES
 _FORMS = (Form.NAME, Form.ALIAS, Form.SCRIPT, Form.ROLE)
 
 
@@ -85,36 +93,32 @@ class NameIndex:
 
     def _in_view(self, view: View) -> Iterator[tuple[int, int, int]]:
         wanted = _VARIANTS.get(view.name, _EXACT)
-        text, may_begin = view.text, self._may_begin
-        starts = [i for i, flag in enumerate(view.starts) if flag]
+        text, find = view.text, self._find
         ends = _word_ends(view)
-        for start in starts:
-            limit = start + MAX_NAME
-            if may_begin(text[start : start + PREFIX]):
-                at = _after(ends, start)
-                while at < len(ends) and ends[at] <= limit:
-                    yield from self._values(text, start, ends[at], wanted)
-                    at += 1
-            else:
-                for end in (start + 1, start + 2, start + 3):
-                    if end <= len(text) and view.ends[end - 1]:
-                        yield from self._values(text, start, end, wanted)
+        for start, flag in enumerate(view.starts):
+            if not flag:
+                continue
+            limit, at = start + self._reach(text, start), bisect_right(ends, start)
+            while at < len(ends) and ends[at] <= limit:
+                for value in find(text[start : ends[at]]):
+                    if value & 3 in wanted:
+                        yield start, ends[at], value
+                at += 1
         if view.name in _WHOLE:
             yield from self._glued(view)
 
-    def _values(
-        self, text: str, start: int, end: int, wanted: frozenset[int]
-    ) -> Iterator[tuple[int, int, int]]:
-        for value in self._find(text[start:end]):
-            if value & 3 in wanted:
-                yield start, end, value
+    def _reach(self, text: str, start: int) -> int:
+        """How long a name that begins here can be at most."""
+        if not self._may_begin(text[start : start + _FEW]):
+            return _FEW - 1
+        return MAX_NAME if self._may_begin(text[start : start + _MANY]) else _MANY - 1
 
     def _glued(self, view: View) -> Iterator[tuple[int, int, int]]:
         """Names of several words inside one long word, as in hashtags."""
         text = view.text
         for begin, after in _long_words(view):
             for start in range(begin, after - MIN_GLUED + 1):
-                if self._may_begin(text[start : start + PREFIX]):
+                if self._reach(text, start) == MAX_NAME:
                     for end in range(start + MIN_GLUED, min(after, start + MAX_NAME) + 1):
                         for value in self._find(text[start:end]):
                             flags = self._compiled.entry(value >> 2)[1]
@@ -129,14 +133,25 @@ class NameIndex:
 
     def roles(self, text: str) -> Iterator[NameHit]:
         """Yield people described by an office, a role or a work."""
+        if not self._may_hold_roles(text):
+            return
         words = words_of(text)
         for at, word in enumerate(words):
-            for number in self._find(ROLE + word.text):
+            for number in self._compiled.of_word(ROLE + word.text):
                 for role in _role(self._compiled, number):
                     span = occurrences(role, words, at)
                     if span is None:
                         continue
                     yield self._hit(number, *span, "plain")
+
+    def _may_hold_roles(self, text: str) -> bool:
+        """Whether all words of some role occur at all, in whatever order."""
+        there = leading_words(text)
+        for word in there:
+            for number in self._compiled.of_word(ROLE + word):
+                if there.issuperset(_role(self._compiled, number)[0]):
+                    return True
+        return False
 
     def of_surname(self, surname: str) -> Iterator[Person]:
         """Yield people whose last name is ``surname``, folded, the register's first ones first."""
@@ -183,17 +198,6 @@ def _long_words(view: View) -> Iterator[tuple[int, int]]:
             if index - begin > MIN_GLUED and view.text[begin:index].isascii():
                 yield begin, index
             begin = index
-
-
-def _after(ends: Sequence[int], start: int) -> int:
-    low, high = 0, len(ends)
-    while low < high:
-        middle = (low + high) // 2
-        if ends[middle] <= start:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 @lru_cache(maxsize=8192)

@@ -26,6 +26,8 @@ _ORDINALS_WRITTEN = (
     "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
 )
 _ORDINALS = _ORDINALS_WRITTEN.split(" ")
+_TENS_OR_NONE = (0, *_TENS.values())
+_QUICK = re.compile(r"[^\W_]+")
 _SUFFIX = {1: "st", 2: "nd", 3: "rd"}
 _INDEFINITE = frozenset({"a", "an", "some", "any", "another", "every", "no"})
 _DEFINITE = frozenset({"the", "this", "that"})
@@ -85,6 +87,18 @@ def words_of(text: str) -> list[Word]:
             since_article += 1
         at += used
     return _without_actor_before_play(words)
+
+
+def leading_words(text: str) -> set[str]:
+    """Return every canonical word that can occur in a text: a quick look before the exact one."""
+    vocabulary, words = _vocabulary(), set()
+    for word in set(_QUICK.findall(text.lower())):
+        folded = word if word.isascii() else fold(word)
+        words.add(vocabulary.same.get(folded, folded))
+        words.update(name for _, name in vocabulary.joined.get(folded, ()))
+        if folded in _ORDINALS:
+            words.update(_ordinal(tens + _ORDINALS.index(folded) + 1) for tens in _TENS_OR_NONE)
+    return words
 
 
 def occurrences(role: Sequence[str], words: Sequence[Word], at: int) -> tuple[int, int] | None:

@@ -23,8 +23,8 @@ from zlib import crc32
 from guardrail.errors import ConfigurationError
 
 MAGIC = b"GRNAMES1"
-PREFIX = 4
-"""Letters of a key that the filter knows; shorter keys count whole."""
+PREFIXES = (4, 8)
+"""Numbers of first letters of a key that the filter knows; shorter keys count whole."""
 _HEADER = struct.Struct("<8s7I")
 _LOAD = 2
 """Slots a key, at least."""
@@ -47,8 +47,9 @@ def write_table(entries: Mapping[str, Sequence[int]]) -> bytes:
         places.append(len(keys))
         values.extend(numbers)
         first.append(len(values))
-        bit = crc32(key.decode()[:PREFIX].encode()) & (bits - 1)
-        filter_[bit >> 3] |= 1 << (bit & 7)
+        for letters in PREFIXES:
+            bit = crc32(key.decode()[:letters].encode()) & (bits - 1)
+            filter_[bit >> 3] |= 1 << (bit & 7)
     sections = [bytes(filter_), *(_little(part) for part in (slots, places, first, values))]
     header = _HEADER.pack(MAGIC, len(encoded), slot_count, bits, len(values), len(keys), 0, 0)
     return header + b"".join(sections) + bytes(keys)
@@ -86,7 +87,8 @@ class Table:
         """Bytes that the table takes."""
 
     def may_begin(self, prefix: str) -> bool:
-        """Return False when no key begins with ``prefix``, :data:`PREFIX` letters, or is it."""
+        """Return False when no key begins with ``prefix``, as many letters as one of
+        :data:`PREFIXES`, or is it."""
         bit = crc32(prefix.encode()) & self._bits
         return bool(self._filter[bit >> 3] >> (bit & 7) & 1)
 

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
+from guardrail.policy.interface import Text
 from guardrail.text import PhraseIndex, View
 
 FOLDER = Path(__file__).parent / "data"
@@ -80,6 +82,18 @@ class Lexicon:
 def load_lexicon(name: str) -> Lexicon:
     """Return the shipped lexicon ``data/<name>.tsv``, loaded once a process."""
     return Lexicon(rows((FOLDER / f"{name}.tsv").read_text("utf-8")))
+
+
+_READ: WeakKeyDictionary[Text, dict[str, dict[str, list[Found]]]] = WeakKeyDictionary()
+
+
+def find_in(text: Text, name: str, *, plain: bool = False) -> dict[str, list[Found]]:
+    """Return what the shipped lexicon ``name`` finds in ``text``, worked out once a text; in its
+    plain view only where ``plain`` says so."""
+    known = _READ.setdefault(text, {})
+    if name not in known:
+        known[name] = load_lexicon(name).find(text.views[:1] if plain else text.views)
+    return known[name]
 
 
 def rows(text: str) -> Iterator[tuple[str, str, str]]:

@@ -52,6 +52,8 @@ _COMMON = {"COMMON", "DIGIT", "FULLWIDTH", "MATHEMATICAL"}
 def identify(text: str) -> str | None:
     """Return the ISO 639-1 code of the language most of the text is in, :data:`UNKNOWN` for a
     script of no known language, or None where nothing tells (no letters, or too few words)."""
+    if text.isascii():
+        return _by_words(text, "LATIN")
     scripts = Counter(_script(char) for char in text if char.isalpha())
     scripts.pop("", None)
     if not scripts:
@@ -73,7 +75,7 @@ def _script(char: str) -> str:
 
 
 def _by_words(text: str, script: str) -> str | None:
-    words = [word for word in (fold(word) for word in text.split()) if word]
+    words = [word for word in map(_folded, text.split()) if word]
     if script == "LATIN" and _english(words):
         return "en"
     votes: Counter[str] = Counter()
@@ -86,6 +88,10 @@ def _by_words(text: str, script: str) -> str | None:
     if len(ranked) > 1 and ranked[0][1] == ranked[1][1]:
         return None
     return ranked[0][0]
+
+
+def _folded(word: str) -> str:
+    return word.lower() if word.isascii() and word.isalpha() else fold(word)
 
 
 def _english(words: Sequence[str]) -> bool:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from anyascii import anyascii
@@ -75,10 +76,11 @@ def latin(text: str) -> str:
 def _all_views(text: str) -> Iterator[View]:
     plain = _ascii_view(text) if text.isascii() else _view("plain", text, _PLAIN)
     yield plain
-    if _LEET_INSIDE.search(text):
-        yield _view("leet", text, _LEET)
-    if _LEET_INSIDE.search(text) or _CAPITAL_I.search(text):
-        yield _view("leet-l", text, _LEET_L)
+    leet = bool(_LEET_INSIDE.search(text))
+    if leet:
+        yield _leet_view("leet", text, _LEET_TABLE, _LEET)
+    if (leet and not _AS_L.isdisjoint(text)) or _CAPITAL_I.search(text):
+        yield _leet_view("leet-l", text, _LEET_L_TABLE, _LEET_L)
     if not text.isascii():
         yield _view("skeleton", text, _SKELETON)
         yield _view("skeleton-leet", text, _SKELETON_LEET)
@@ -107,6 +109,18 @@ def _ascii_view(text: str) -> View:
         starts += flags
     ends = starts[1:] + b"\1" if starts else starts
     return View("plain", "".join(pieces).lower(), origin, starts, ends)
+
+
+def _leet_view(name: str, text: str, table: Mapping[int, str], folding: _Folding) -> View:
+    """A view with digits and symbols read as letters. A symbol can also stand between words."""
+    if not text.isascii():
+        return _view(name, text, folding)
+    view = _ascii_view(text.translate(table))
+    starts = bytearray(view.starts)
+    for symbol in _SYMBOL.finditer(text):
+        at = bisect_left(view.origin, symbol.start())
+        starts[at : at + 2] = b"\1" * len(starts[at : at + 2])
+    return View(name, view.text, view.origin, starts, starts[1:] + b"\1" if starts else starts)
 
 
 class _Folding(dict[str, str]):
@@ -226,6 +240,9 @@ def _transliterated(char: str) -> str:
     return "".join([c for c in anyascii(plain).lower() if c.isalnum()])
 
 
+_SYMBOL = re.compile(r"[@$!|+]")
+_LEET_TABLE = {ord(char): letter for char, letter in LEET.items()}
+_LEET_L_TABLE = _LEET_TABLE | dict.fromkeys(map(ord, _AS_L), "l")
 _PLAIN = _Folding(_plain)
 _LEET = _Folding(_leet)
 _LEET_L = _Folding(lambda char: "l" if char in _AS_L else _leet(char))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from guardrail.contracts import GenerationRequest, Span
 from guardrail.policy.interface import CheckOptions, Match, Text
-from guardrail.policy.lexicon import Found, load_lexicon
+from guardrail.policy.lexicon import Found, find_in, load_lexicon
 from guardrail.policy.rules.matches import match
 from guardrail.policy.rules.mentions import mentions
 from guardrail.policy.rules.reasons import (
@@ -34,13 +34,13 @@ class Intimate:
     Options = IntimateOptions
 
     def __init__(self, options: IntimateOptions) -> None:
-        self._lexicon = load_lexicon("intimate")
-        self._intent = load_lexicon("deepfake")
+        load_lexicon("intimate")  # a fault in it shows when the policy is loaded
+        load_lexicon("deepfake")
 
     def examine(self, texts: Sequence[Text], request: GenerationRequest) -> Iterable[Match]:
         """Yield what was found; the texts of one request are read together, so that content in
         one and a person in another are still found."""
-        read = [(text, self._lexicon.find(text.views)) for text in texts]
+        read = [(text, find_in(text, "intimate")) for text in texts]
         wanted = [(t, g) for t, g in read if not t.field.startswith("negative")]
         for text, groups in wanted:
             yield from self._in_text(text, groups, wanted)
@@ -51,7 +51,7 @@ class Intimate:
         groups: dict[str, list[Found]],
         wanted: Sequence[tuple[Text, dict[str, list[Found]]]],
     ) -> Iterable[Match]:
-        undress = self._intent.find(text.views).get(_UNDRESS, [])
+        undress = find_in(text, "deepfake").get(_UNDRESS, [])
         for found in groups.get("consent", ())[:1]:
             yield _match(NON_CONSENSUAL, text, found)
         for found in undress[:1]:

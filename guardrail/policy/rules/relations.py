@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from guardrail.policy.interface import Text
-from guardrail.policy.lexicon import Found, load_lexicon
+from guardrail.policy.lexicon import Found, find_in
 
 _BETWEEN = re.compile(r"\W+(?:[\w'’-]+\W+){0,2}")
 """At most two words between "my" and the relation: "my former chemistry teacher"."""
@@ -19,7 +19,7 @@ _NAME_AFTER = re.compile(r",?\s+[A-Z][\w'’-]+(?:\s+[A-Z][\w'’-]+){0,2}")
 
 def private_people(text: Text) -> Iterator[Found]:
     """Yield people the text says the requester knows, with their names where they follow."""
-    groups = load_lexicon("relations").find(text.views[:1])
+    groups = find_in(text, "relations", plain=True)
     written = text.text
     end = -1
     for found in sorted([*groups.get("whole", ()), *_owned(written, groups)], key=_order):

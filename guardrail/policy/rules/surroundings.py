@@ -14,7 +14,7 @@ from enum import StrEnum
 from guardrail.people.names import NameHit
 from guardrail.people.register import CATEGORIES
 from guardrail.policy.interface import Text
-from guardrail.policy.lexicon import Found, load_lexicon
+from guardrail.policy.lexicon import Found, find_in
 
 ENOUGH = 3
 """Points at which a person is meant."""
@@ -53,7 +53,7 @@ class Surroundings:
     @classmethod
     def of(cls, text: Text) -> Surroundings:
         """Read the surroundings of a text in its plain view."""
-        return cls(text.text, load_lexicon("context").find(text.views[:1]))
+        return cls(text.text, find_in(text, "context", plain=True))
 
     def photographic(self) -> bool:
         """Return whether the text asks for something that looks like a photograph."""
