@@ -161,7 +161,7 @@ def _view(name: str, text: str, folding: _Folding) -> View:
     pieces: list[str] = []
     origin: list[int] = []
     starts = bytearray()
-    begins, previous, kind, loose = True, "", Script.LATIN, 0
+    begins, previous, kind, loose, after_symbol = True, "", Script.LATIN, 0, False
     for index, char in enumerate(text):
         piece = folding[char]
         if not piece:
@@ -169,15 +169,15 @@ def _view(name: str, text: str, folding: _Folding) -> View:
                 begins, previous = True, char
             continue
         script = script_of(piece[0])
-        symbol = not (char.isalnum() or previous.isalnum() or begins)
-        start = begins or symbol or not char.isalnum() or script in ANYWHERE or script is not kind
+        symbol = not (char.isalnum() or spoken_mark(char))
+        start = begins or symbol or after_symbol or script in ANYWHERE or script is not kind
         start = start or (previous.islower() and char.isupper())
         pieces.append(piece)
         origin.extend([index] * len(piece))
         starts.append(start or bool(loose))
         starts.extend(b"\0" * (len(piece) - 1))
         loose = prefixes(script, char, begins or bool(loose), loose)
-        begins, previous, kind = False, char, script
+        begins, previous, kind, after_symbol = False, char, script, symbol
     ends = starts[1:] + b"\1" if starts else starts
     return View(name, "".join(pieces), origin, starts, ends)
 
