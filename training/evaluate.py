@@ -14,19 +14,20 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from training import clip, data, probe, tokenizer
 from training.captions import caption
 from training.export import SHIPPED
 from training.meaning import PLACES
-from training.scenes import COLOURS, SUBJECTS, Scene, random_scene
-from training.world import draw
+from training.scenes import COLOURS, SHAPES, SUBJECTS, Scene, random_scene
+from training.world import draw, shape_points
 
 PROMPTS = 500
 STEPS = 20
@@ -136,13 +137,54 @@ def halves(picture: Pictures, relation: str) -> tuple[Pictures, Pictures]:
     return parts[first], parts[second]
 
 
+def nearest_shape(picture: Pictures, background: Sequence[float]) -> str | None:
+    """Return the shape whose outline, scaled to the same box, overlaps best (by intersection over
+    union) with all that differs from the background."""
+    away = np.abs(picture.astype(np.float32) - np.array(background)).sum(-1) > 110
+    found = _boxed(away)
+    if found is None:
+        return None
+    overlap = {
+        shape: (found & template).sum() / (found | template).sum()
+        for shape, template in _templates().items()
+    }
+    return max(overlap, key=lambda shape: overlap[shape])
+
+
+def _boxed(mask: Pictures) -> Pictures | None:
+    """Cut a mask to its box and scale it to 32x32; None when next to nothing is set."""
+    rows, columns = (np.flatnonzero(mask.sum(axis) >= 2) for axis in (1, 0))
+    if len(rows) < 8 or len(columns) < 8:
+        return None
+    cut = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scaled = Image.fromarray(cut.astype(np.uint8) * 255).resize((32, 32))
+    return np.asarray(scaled) > 127
+
+
+@cache
+def _templates() -> dict[str, Pictures]:
+    templates: dict[str, Pictures] = {}
+    for shape in SHAPES:
+        image = Image.new("L", (128, 128))
+        ImageDraw.Draw(image).polygon(shape_points(shape, 64, 64, 50), fill=255)
+        boxed = _boxed(np.asarray(image) > 127)
+        assert boxed is not None
+        templates[shape] = boxed
+    return templates
+
+
 def by_pixels(tally: Tally, whose: str, items: Sequence[Asked], pictures: Pictures) -> None:
-    """Colours and relation from pixel statistics."""
+    """Colours and relation from pixel statistics. Watercolours, whose washes change every
+    colour on purpose, are left to the probe."""
     for item, picture in zip(items, pictures, strict=True):
         scene = item.scene
+        if scene.style == "watercolor":
+            continue
         if scene.kind == "shape":
             seen = nearest_colour(picture, scene.background or "white")
             tally.add("one shape: colour (pixels)", whose, [seen == scene.objects[0][0]])
+            outline = nearest_shape(picture, COLOURS[scene.background or "white"])
+            tally.add("one shape: object (pixels)", whose, [outline == scene.objects[0][1]])
         if scene.kind == "pair" and scene.relation:
             background = scene.background or "white"
             seen_pair = [
@@ -151,6 +193,11 @@ def by_pixels(tally: Tally, whose: str, items: Sequence[Asked], pictures: Pictur
             wanted = [colour for colour, _ in scene.objects]
             tally.add("two shapes: both colours (pixels)", whose, [set(seen_pair) == set(wanted)])
             tally.add("two shapes: relation (pixels)", whose, [seen_pair == wanted])
+            shapes = [
+                nearest_shape(part, COLOURS[background]) for part in halves(picture, scene.relation)
+            ]
+            right = shapes == [shape for _, shape in scene.objects]
+            tally.add("two shapes: both objects in place (pixels)", whose, [right])
 
 
 def by_probe(
@@ -199,11 +246,26 @@ def short_prompts(tally: Tally, make: Callable[..., Pictures], judge: probe.Prob
         (rng.choice(colours), rng.choice([s for s in SUBJECTS if s != "tree"])) for _ in range(60)
     ]
     article = {c: "an" if c[0] in "aeiou" else "a" for c in colours}
-    read = judge.read(make([f"{article[c]} {c} {s}" for c, s in shapes], first_seed=1000))
+    pictures = make([f"{article[c]} {c} {s}" for c, s in shapes], first_seed=1000)
+    read = judge.read(pictures)
+    rims = [np.concatenate([p[:3].reshape(-1, 3), p[-3:].reshape(-1, 3)]) for p in pictures]
+    tally.add(
+        "short: shape (pixels)",
+        "generated",
+        [
+            nearest_shape(picture, np.median(rim, axis=0)) == shape
+            for picture, rim, (_, shape) in zip(pictures, rims, shapes, strict=True)
+        ],
+    )
     tally.add(
         "short: colour and shape",
         "generated",
         [(r["one colour"], r["one shape"]) == pair for r, pair in zip(read, shapes, strict=True)],
+    )
+    tally.add(
+        "short: colour of a shape",
+        "generated",
+        [r["one colour"] == colour for r, (colour, _) in zip(read, shapes, strict=True)],
     )
     read = judge.read(make([f"{article[c]} {c} {s}" for c, s in scenes], first_seed=2000))
     tally.add(
@@ -355,7 +417,7 @@ def main() -> None:
         figures = "  ".join(
             f"{whose} {row[whose]:.3f}" for whose in ("drawn", "generated") if whose in row
         )
-        print(f"{question:<36} n={row['n']:<4} {figures}")
+        print(f"{question:<44} n={row['n']:<4} {figures}")
     print(f"{seconds:.2f} s a picture in batches of {BATCH}")
 
 

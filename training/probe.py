@@ -25,7 +25,7 @@ CHECKPOINT = data.WORK / "probe.pt"
 PICTURES = data.WORK / "probe.npy"
 COUNT = 16_000
 BATCH = 64
-STEPS = 1000
+STEPS = 1800
 PEAK_LR = 2e-3
 HEADS: dict[str, tuple[str, ...]] = {"kind": KINDS, **SLOTS}
 
@@ -78,11 +78,11 @@ class Probe(nn.Module):
         for before, after in itertools.pairwise(widths):
             layers += [
                 nn.Conv2d(before, after, 3, stride=2, padding=1),
-                nn.BatchNorm2d(after),
+                nn.GroupNorm(8, after),
                 nn.ReLU(),
             ]
             if before != 3:
-                layers += [nn.Conv2d(after, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
+                layers += [nn.Conv2d(after, after, 3, padding=1), nn.GroupNorm(8, after), nn.ReLU()]
         self.features = nn.Sequential(*layers)
         self.hidden = nn.Linear(96 * 16, 256)
         self.sizes = [len(values) + 1 for values in HEADS.values()]
@@ -115,14 +115,14 @@ class Probe(nn.Module):
 
 def _roughen(batch: Tensor, rng: random.Random) -> Tensor:
     """Soften, shift and speckle: what a decoder does to a picture, so that it does not matter."""
-    if rng.random() < 0.5:
-        size = rng.choice((64, 80, 96))
+    if rng.random() < 0.3:
+        size = rng.choice((96, 112))
         batch = F.interpolate(batch, size, mode="area")
         batch = F.interpolate(batch, 128, mode="bilinear", align_corners=False)
     shift = (rng.randint(-4, 4), rng.randint(-4, 4))
     batch = F.pad(batch, (4, 4, 4, 4), mode="replicate")
     batch = batch[:, :, 4 + shift[0] : 132 + shift[0], 4 + shift[1] : 132 + shift[1]]
-    return batch + 0.06 * rng.random() * torch.randn_like(batch)
+    return batch + 0.04 * rng.random() * torch.randn_like(batch)
 
 
 def train(steps: int = STEPS) -> Probe:
