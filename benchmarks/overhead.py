@@ -111,7 +111,7 @@ def main() -> None:
     load: Any = DiffusionPipeline.from_pretrained
     embedded = load(str(resources.embedded_model_dir()), dtype=torch.float32, local_files_only=True)
     with tempfile.TemporaryDirectory() as folder:
-        tiny = tiny_stable_diffusion(Path(folder))
+        tiny = tiny_stable_diffusion(Path(folder), halvings=3)
         rows = [
             measure("embedded", embedded, 128, 20, options.count),
             measure("random, 0.1 M", tiny, 64, 2, options.count),

@@ -24,8 +24,9 @@ def tiny_tokenizer(folder: Path) -> Any:
     )
 
 
-def tiny_stable_diffusion(folder: Path, *, seed: int = 0) -> Any:
-    """Return a ``StableDiffusionPipeline`` of about 100,000 random parameters, 64x64 native."""
+def tiny_stable_diffusion(folder: Path, *, seed: int = 0, halvings: int = 1) -> Any:
+    """Return a ``StableDiffusionPipeline`` of about 100,000 random parameters, 64x64 native; its
+    latents are ``2**halvings`` times smaller than its pictures."""
     import torch
     from diffusers import (
         AutoencoderKL,
@@ -61,9 +62,9 @@ def tiny_stable_diffusion(folder: Path, *, seed: int = 0) -> Any:
         attention_head_dim=4,
     )
     vae = AutoencoderKL(
-        block_out_channels=(8, 16),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8,) + (16,) * halvings,
+        down_block_types=("DownEncoderBlock2D",) * (1 + halvings),
+        up_block_types=("UpDecoderBlock2D",) * (1 + halvings),
         norm_num_groups=4,
         latent_channels=4,
     )
