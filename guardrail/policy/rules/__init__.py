@@ -6,6 +6,7 @@
                   DEEPFAKE_IMPERSONATION, DEEPFAKE_DEFAMATION, DEEPFAKE_FABRICATED_EVIDENCE,
                   DEEPFAKE_FABRICATED_NEWS, DEEPFAKE_FALSE_ENDORSEMENT
     intimate      INTIMATE_REAL_PERSON, INTIMATE_MINOR, INTIMATE_NON_CONSENSUAL, DEEPFAKE_UNDRESS
+    protected     STYLE_OF_LIVING_ARTIST, CHARACTER_NAMED, TRADEMARK_NAMED
     phrases       PHRASE_LISTED
     pattern       PATTERN_MATCHED
     language      LANGUAGE_NOT_COVERED
@@ -23,12 +24,14 @@ from guardrail.policy.rules.intimate import Intimate
 from guardrail.policy.rules.language import Language
 from guardrail.policy.rules.pattern import Pattern
 from guardrail.policy.rules.phrases import Phrases
+from guardrail.policy.rules.protected import Protected
 from guardrail.policy.rules.real_person import RealPerson
 
 CHECKS: Mapping[str, type[PromptCheck]] = {
     "real_person": RealPerson,
     "deepfake": Deepfake,
     "intimate": Intimate,
+    "protected": Protected,
     "phrases": Phrases,
     "pattern": Pattern,
     "language": Language,
@@ -44,5 +47,6 @@ __all__ = [
     "Pattern",
     "Phrases",
     "PromptCheck",
+    "Protected",
     "RealPerson",
 ]

@@ -52,6 +52,7 @@ _ALONE = {
     "deceive": Intent.DECEPTION,
     "impersonate": Intent.IMPERSONATION,
     "defame": Intent.DEFAMATION,
+    "forgery": Intent.EVIDENCE,
 }
 _FAKED = {
     "document": Intent.EVIDENCE,
@@ -59,6 +60,18 @@ _FAKED = {
     "advert": Intent.ENDORSEMENT,
     "scene": Intent.DEFAMATION,
 }
+_TOGETHER = (
+    *(("fake", thing, intent) for thing, intent in _FAKED.items()),
+    *(("authentic", thing, intent) for thing, intent in _FAKED.items()),
+    ("authentic", "event", Intent.NEWS),
+    ("outlet", "newsworthy", Intent.NEWS),
+    ("outlet", "document", Intent.NEWS),
+    ("unasked", "advert", Intent.ENDORSEMENT),
+    ("replace", "face", Intent.FACE_SWAP),
+    ("cause", "belief", Intent.DECEPTION),
+    ("takeoff", "garment", Intent.UNDRESS),
+)
+"""Two groups that say an intent where they stand together."""
 _OF_OFFICES = frozenset({"scene", "advert"})
 """What must not be shown of a real person who is only called by an office: "the senator"."""
 _REASONS: Mapping[Intent, Reason] = {
@@ -96,12 +109,9 @@ class Deepfake:
         groups = _without_harmless(find_in(text, "deepfake"))
         for group, intent in _ALONE.items():
             yield from ((intent, found) for found in groups.get(group, ())[:1])
-        for claim in ("fake", "authentic"):
-            for group, intent in _FAKED.items():
-                pairs = _near(text.text, groups.get(claim, ()), groups.get(group, ()))
-                yield from ((intent, pair) for pair in pairs)
-        for pair in _near(text.text, groups.get("unasked", ()), groups.get("advert", ())):
-            yield Intent.ENDORSEMENT, pair
+        for one, other, intent in _TOGETHER:
+            pairs = _near(text.text, groups.get(one, ()), groups.get(other, ()))
+            yield from ((intent, pair) for pair in pairs)
         yield from self._about(text, groups)
 
     @staticmethod

@@ -12,11 +12,13 @@ from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 from guardrail.people import NameIndex, load_name_index
+from guardrail.people.compile import words_of_name
 from guardrail.people.names import Form, NameHit
 from guardrail.policy.interface import Text
 from guardrail.policy.lexicon import FOLDER
 from guardrail.policy.rules.surroundings import Surroundings, Usage, inside
 from guardrail.text import PhraseIndex, fold
+from guardrail.text.ordinary import ordinary_words
 
 MAX_NAMESAKES = 2
 """People of one occupation who share a surname at most for the surname to mean one of them."""
@@ -60,6 +62,7 @@ def _mentions(text: Text, index: NameIndex) -> Mentions:
     if not hits or surroundings is None:
         return Mentions((), None)
     others = _other_meanings(text)
+    hits = [hit for hit in hits if not _by_chance(hit, text.text)]
     certain = [hit for hit in hits if not hit.needs_context and not inside(hit, others)]
     named = {hit.person.name for hit in certain}
     for hit in hits:
@@ -69,6 +72,19 @@ def _mentions(text: Text, index: NameIndex) -> Mentions:
                 certain.append(hit)
     found = tuple(Mention(hit, surroundings.usage(hit)) for hit in _longest(certain))
     return Mentions(found, surroundings)
+
+
+def _by_chance(hit: NameHit, text: str) -> bool:
+    """Whether ordinary words only happen to spell a name between them: "salad in a bowl"."""
+    written = text[hit.start : hit.end]
+    words = written.split()
+    if len(words) < 2 or not written.islower() or hit.form is Form.ROLE:
+        return False
+    if [fold(word) for word in words] == words_of_name(hit.matched):
+        return False
+    return any(len(word) > 2 for word in words) and all(
+        len(word) < 3 or word in ordinary_words() for word in words
+    )
 
 
 def _longest(hits: Sequence[NameHit]) -> Iterator[NameHit]:

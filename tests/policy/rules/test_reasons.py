@@ -40,4 +40,12 @@ def test_every_reason_says_why_and_what_to_change() -> None:
 
 
 def test_checks_are_pinned() -> None:
-    assert {"real_person", "deepfake", "intimate", "phrases", "pattern", "language"} <= set(CHECKS)
+    assert set(CHECKS) == {
+        "real_person",
+        "deepfake",
+        "intimate",
+        "protected",
+        "phrases",
+        "pattern",
+        "language",
+    }
