@@ -19,6 +19,7 @@ COMMANDS = {
     "show": "Show the recipe, the decision and the signature of a picture.",
     "rerun": "Generate a recorded picture again and compare the pixels.",
     "policy": "Write, test, compare and roll out policy documents.",
+    "people": "Look up and import people the checks know by name.",
     "models": "Look up under which terms models may be used; pin and verify weights.",
     "audit": "Query and verify the record.",
     "keys": "Make, show and check signing keys and certificates.",

@@ -10,7 +10,7 @@ a name (one misspelt word is found through the others), the rarest word of a rol
 from __future__ import annotations
 
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum, IntFlag
 from pathlib import Path
@@ -68,12 +68,15 @@ def compile_names(people: Iterable[Person]) -> bytes:
     frequency = Counter(
         word for entry in entries if _form(entry) is Kind.ROLE for word in canonical(entry.text)
     )
-    keys: dict[str, list[int]] = defaultdict(list)
+    keys: dict[str, int | list[int]] = {}
     for number, entry in enumerate(entries):
         for key, value in _keys(number, entry, frequency):
-            values = keys[key]
-            if value not in values[-8:] and len(values) < MAX_VALUES:
-                values.append(value)
+            there = keys.setdefault(key, value)
+            if isinstance(there, list):
+                if value not in there[-8:] and len(there) < MAX_VALUES:
+                    there.append(value)
+            elif there != value:  # most keys stand for one entry: no list is made for them
+                keys[key] = [there, value]
     return write_compiled(known, entries, keys)
 
 

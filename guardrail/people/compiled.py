@@ -1,6 +1,6 @@
 """The compiled form of a register: a file that is mapped into memory and looked up in place.
 
-magic, five section lengths
+magic, SHA-256 of all that follows the header, five section lengths
 people    one register line each, tab-separated
 texts     the spelling of each entry
 persons   where each line of ``people`` begins, and one past the last
@@ -10,6 +10,7 @@ table     keys to entries (:mod:`guardrail.people.table`)
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import struct
 import sys
@@ -24,7 +25,7 @@ from guardrail.people.register import Person, parse_line, write_line
 from guardrail.people.table import Table, write_table
 
 MAGIC = b"GRPEOPLE"
-_HEADER = struct.Struct("<8s6I")
+_HEADER = struct.Struct("<8s32s6I")
 FLAG_BITS = 4
 """Bits of an entry's first number that are flags; the rest numbers its person."""
 
@@ -39,7 +40,7 @@ class Entry:
 
 
 def write_compiled(
-    people: Iterable[Person], entries: Sequence[Entry], keys: Mapping[str, Sequence[int]]
+    people: Iterable[Person], entries: Sequence[Entry], keys: Mapping[str, int | Sequence[int]]
 ) -> bytes:
     """Return the compiled form. ``keys`` map to numbers that mean something to the caller."""
     lines, persons = bytearray(), array("I", [0])
@@ -56,7 +57,9 @@ def write_compiled(
         numbers.byteswap()
     sections = [bytes(lines), bytes(texts), persons.tobytes(), numbers.tobytes()]
     sections.append(write_table(keys))
-    return _HEADER.pack(MAGIC, *(len(s) for s in sections), 0) + b"".join(sections)
+    content = b"".join(sections)
+    digest = hashlib.sha256(content).digest()
+    return _HEADER.pack(MAGIC, digest, *(len(s) for s in sections), 0) + content
 
 
 class Compiled:
@@ -66,13 +69,15 @@ class Compiled:
         """Open ``data``. Raises :class:`ConfigurationError` when it is no compiled register."""
         if len(data) < _HEADER.size or data[:8] != MAGIC:
             raise ConfigurationError("The file is not a compiled register of people.")
-        _, *lengths, _ = _HEADER.unpack_from(data)
+        _, digest, *lengths, _ = _HEADER.unpack_from(data)
         at, cuts = _HEADER.size, []
         for length in lengths:
             cuts.append(data[at : at + length])
             at += length
         if len(data) < at:
             raise ConfigurationError("The compiled register of people is cut off.")
+        self.digest: str = digest.hex()
+        """SHA-256 of the content as it was compiled: which version this is."""
         self._lines, self._texts = cuts[0], cuts[1]
         self._persons, self._entries = (_numbers(cut) for cut in cuts[2:4])
         self.table = Table(cuts[4])

@@ -78,6 +78,11 @@ class NameIndex:
         """Open a compiled register. Raises :class:`ConfigurationError`."""
         return cls(Compiled.open(path))
 
+    @property
+    def digest(self) -> str:
+        """Which version of the register this is."""
+        return self._compiled.digest
+
     def __len__(self) -> int:
         return len(self._compiled)
 

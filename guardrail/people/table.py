@@ -30,28 +30,28 @@ _LOAD = 2
 """Slots a key, at least."""
 
 
-def write_table(entries: Mapping[str, Sequence[int]]) -> bytes:
+def write_table(entries: Mapping[str, int | Sequence[int]]) -> bytes:
     """Return the table for ``entries``. Keys are short; values fit 32 bits."""
-    encoded = sorted((key.encode(), values) for key, values in entries.items())
-    slot_count = 1 << max(4, (len(encoded) * _LOAD).bit_length())
+    slot_count = 1 << max(4, (len(entries) * _LOAD).bit_length())
     bits = max(1 << 16, slot_count * 4)
     filter_ = bytearray(bits // 8)
     slots, places, first = array("I", bytes(4 * slot_count)), array("I", [0]), array("I", [0])
     values, keys = array("I"), bytearray()
-    for number, (key, numbers) in enumerate(encoded, 1):
+    for number, name in enumerate(sorted(entries), 1):
+        key, stands_for = name.encode(), entries[name]
         slot = crc32(key) & (slot_count - 1)
         while slots[slot]:
             slot = (slot + 1) & (slot_count - 1)
         slots[slot] = number
         keys += key
         places.append(len(keys))
-        values.extend(numbers)
+        values.extend((stands_for,) if isinstance(stands_for, int) else stands_for)
         first.append(len(values))
         for letters in PREFIXES:
-            bit = crc32(key.decode()[:letters].encode()) & (bits - 1)
+            bit = crc32(name[:letters].encode()) & (bits - 1)
             filter_[bit >> 3] |= 1 << (bit & 7)
     sections = [bytes(filter_), *(_little(part) for part in (slots, places, first, values))]
-    header = _HEADER.pack(MAGIC, len(encoded), slot_count, bits, len(values), len(keys), 0, 0)
+    header = _HEADER.pack(MAGIC, len(entries), slot_count, bits, len(values), len(keys), 0, 0)
     return header + b"".join(sections) + bytes(keys)
 
 

@@ -42,23 +42,27 @@ class Mentions:
     """None where nobody was found."""
 
 
-_KNOWN: WeakKeyDictionary[Text, Mentions] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Text, dict[tuple[NameIndex, ...], Mentions]] = WeakKeyDictionary()
 
 
-def mentions(text: Text) -> Mentions:
-    """Return the people in ``text``, each place once, the longest form that covers it."""
-    known = _KNOWN.get(text)
-    if known is None:
-        known = _KNOWN[text] = _mentions(text, load_name_index())
-    return known
+def mentions(text: Text, more: tuple[NameIndex, ...] = ()) -> Mentions:
+    """Return the people in ``text``, of the shipped register and of ``more``, each place once,
+    the longest form that covers it."""
+    known = _KNOWN.setdefault(text, {})
+    if more not in known:
+        known[more] = _mentions(text, (load_name_index(), *more))
+    return known[more]
 
 
-def _mentions(text: Text, index: NameIndex) -> Mentions:
-    hits = [*index.hits(text.views), *index.misspelt(text.text), *index.roles(text.text)]
+def _mentions(text: Text, indexes: Sequence[NameIndex]) -> Mentions:
+    hits: list[NameHit] = []
+    for index in indexes:
+        hits += [*index.hits(text.views), *index.misspelt(text.text), *index.roles(text.text)]
     surroundings = None
     if hits or _might_introduce(text.text):
         surroundings = Surroundings.of(text)
-        hits += _introduced(text.text, surroundings, index)
+        for index in indexes:
+            hits += _introduced(text.text, surroundings, index)
     if not hits or surroundings is None:
         return Mentions((), None)
     others = _other_meanings(text)

@@ -4,12 +4,14 @@ requester."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from pydantic import Field
 
 from guardrail.clock import utc_now
 from guardrail.contracts import GenerationRequest, Span
-from guardrail.people import Person
+from guardrail.errors import ConfigurationError
+from guardrail.people import NameIndex, Person
 from guardrail.people.names import Form
 from guardrail.people.register import CATEGORIES
 from guardrail.policy.interface import CheckOptions, Match, Text
@@ -20,6 +22,15 @@ from guardrail.policy.rules.reasons import Reason
 from guardrail.policy.rules.relations import private_people
 from guardrail.policy.rules.surroundings import Usage
 from guardrail.text import fold
+
+
+class Register(CheckOptions):
+    """One register that ``guardrail people import`` compiled."""
+
+    path: str = Field(min_length=1)
+    """Where the compiled file is."""
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Which version it must be, as the import printed it: a policy decides by known names."""
 
 
 class RealPersonOptions(CheckOptions):
@@ -43,6 +54,8 @@ class RealPersonOptions(CheckOptions):
     """Whether caricatures and cartoons that do not pass for photographs count."""
     photographic_only: bool = False
     """Whether only requests for something like a photograph count."""
+    registers: tuple[Register, ...] = Field(default=(), max_length=16)
+    """Further registers beside the shipped one."""
     allow: tuple[str, ...] = ()
     """Names as the register spells them, of people who may be shown."""
 
@@ -58,6 +71,7 @@ class RealPerson:
             listed = " ".join(sorted(CATEGORIES))
             raise ValueError(f"categories: {unknown[0]!r} is not one of {listed}")
         self._options = options
+        self._more = tuple(_opened(register) for register in options.registers)
         self._allowed = frozenset(fold(name) for name in options.allow)
 
     def examine(self, texts: Sequence[Text], request: GenerationRequest) -> Iterable[Match]:
@@ -70,7 +84,7 @@ class RealPerson:
                     yield match(reasons.PRIVATE, span, matched=found.phrase, view=found.view)
 
     def _public(self, text: Text) -> Iterator[Match]:
-        known = mentions(text)
+        known = mentions(text, self._more)
         if not known.found or self._tolerated(known):
             return
         for mention in known.found:
@@ -108,3 +122,13 @@ class RealPerson:
         if person.recent(utc_now().year, options.recent_years):
             return reasons.RECENTLY_DEAD
         return reasons.HISTORICAL if options.historical else None
+
+
+def _opened(register: Register) -> NameIndex:
+    try:
+        index = NameIndex.open(Path(register.path).expanduser())
+    except ConfigurationError as error:
+        raise ValueError(f"registers: {error.message}") from error
+    if index.digest != register.digest:
+        raise ValueError(f"registers: {register.path} is another version than the digest says")
+    return index
