@@ -28,7 +28,7 @@ from guardrail.policy.rules import CHECKS
 
 HERE = Path(__file__).parent
 EVALUATION = HERE / "prompts" / "evaluation.jsonl"
-HOLDOUT = HERE / "prompts" / "holdout.tsv"
+HOLDOUTS = sorted((HERE / "prompts").glob("holdout-*.tsv"))
 EXPECTED = {"real_person": ("real_person",), "deepfake": ("deepfake", "intimate")}
 ALL = ("real_person", "deepfake", "intimate", "language")
 RECENT, YEAR = 30, 2026
@@ -150,7 +150,7 @@ def report(rows: list[Row], filters: dict[str, Flags]) -> dict[str, dict[str, fl
 
 
 def speed(guardrail: Guardrail, rows: list[Row]) -> None:
-    """Print how long one decision takes on prompts of about sixty words."""
+    """Print how long one decision takes on prompts of about sixty words, the best of three."""
     benign = [row["prompt"] for row in rows if row["expect"] == "none" and row["prompt"].isascii()]
     prompts = []
     for at in range(0, len(benign) - 8, 3):
@@ -197,9 +197,10 @@ def main() -> None:
             other = presidio()
             filters |= {"presidio": other} if other else {}
         report(rows, filters)
-        if given.prompts == EVALUATION:
-            print("\nholdout, written after the word lists and never used to change them")
-            report(read(HOLDOUT), filters)
+        for path in HOLDOUTS if given.prompts == EVALUATION else ():
+            print(f"\n{path.stem}: {path.read_text('utf-8').splitlines()[0].lstrip('# ')}")
+            report(read(path), filters)
+        print()
     speed(guardrail, rows)
 
 

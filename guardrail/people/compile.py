@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum, IntFlag
 from pathlib import Path
 
+from guardrail.files import write_atomically
 from guardrail.people.compiled import Entry, write_compiled
 from guardrail.people.register import FOLDER, Person, load_register
 from guardrail.people.roles import canonical
@@ -185,7 +186,7 @@ def main() -> None:
     """Compile the shipped register."""
     data = compile_names(load_register())
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else SHIPPED
-    path.write_bytes(data)
+    write_atomically(path, data)
 
 
 if __name__ == "__main__":

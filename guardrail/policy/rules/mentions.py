@@ -79,12 +79,12 @@ def _mentions(text: Text, indexes: Sequence[NameIndex]) -> Mentions:
 
 
 def _by_chance(hit: NameHit, text: str) -> bool:
-    """Whether ordinary words only happen to spell a name between them: "salad in a bowl"."""
+    """Whether ordinary words only happen to spell a name: "salad in a bowl", "a huge tree"."""
     written = text[hit.start : hit.end]
-    words = written.split()
-    if len(words) < 2 or not written.islower() or hit.form is Form.ROLE:
+    if hit.form is Form.ROLE or not written[1:].islower():
         return False
-    if [fold(word) for word in words] == words_of_name(hit.matched):
+    words = [fold(word) for word in written.split()]
+    if words == words_of_name(hit.matched):
         return False
     return any(len(word) > 2 for word in words) and all(
         len(word) < 3 or word in ordinary_words() for word in words

@@ -55,6 +55,9 @@ def test_lone_names_count_in_context(text: str) -> None:
         "the edge of a lake",
         "pink clouds, adele-like penguins",
         "an invented woman named Mirela Voss",
+        "a huge tree with a silk lining",
+        "salad in a bowl",
+        "Salad in a bowl beside sushi",
     ],
 )
 def test_homonyms_pass(text: str) -> None:
