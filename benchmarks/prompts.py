@@ -149,23 +149,40 @@ def report(rows: list[Row], filters: dict[str, Flags]) -> dict[str, dict[str, fl
     return rates
 
 
+def long_prompts(rows: list[Row]) -> list[str]:
+    """Return prompts of about sixty words, put together from harmless ones."""
+    benign = [row["prompt"] for row in rows if row["expect"] == "none" and row["prompt"].isascii()]
+    joined = (" , ".join(benign[at : at + 8]) for at in range(0, len(benign) - 8, 3))
+    return [" ".join(text.split()[:60]) for text in joined]
+
+
 def speed(guardrail: Guardrail, rows: list[Row]) -> None:
     """Print how long one decision takes on prompts of about sixty words, the best of three."""
-    benign = [row["prompt"] for row in rows if row["expect"] == "none" and row["prompt"].isascii()]
-    prompts = []
-    for at in range(0, len(benign) - 8, 3):
-        words = " , ".join(benign[at : at + 8]).split()[:60]
-        prompts.append(" ".join(words))
+    prompts = long_prompts(rows)
     for which in (("real_person",), ALL[:3], ALL):
         for prompt in prompts[:50]:
             guardrail.found(prompt, which)
-        taken = [
+        taken = sorted(
             min(_milliseconds(guardrail, prompt, which) for _ in range(3)) for prompt in prompts
-        ]
-        taken.sort()
-        print(f"{'+'.join(which):45} p50 {statistics.median(taken):.3f} ms  "
-              f"p95 {taken[int(len(taken) * 0.95)]:.3f} ms  "
-              f"{1000 / statistics.mean(taken):.0f} prompts/s  n={len(taken)}")  # fmt: skip
+        )
+        print(
+            f"{'+'.join(which):45} p50 {statistics.median(taken):.3f} ms  "
+            f"p95 {taken[int(len(taken) * 0.95)]:.3f} ms  "
+            f"{1000 / statistics.mean(taken):.0f} prompts/s  n={len(taken)}"
+        )
+
+
+def others_speed(filters: dict[str, Flags], rows: list[Row]) -> None:
+    """Print what one prompt of about sixty words costs the other filters."""
+    for name, flags in filters.items():
+        if name == "guardrail":
+            continue
+        taken = []
+        for prompt in long_prompts(rows)[::10]:
+            started = time.perf_counter()
+            flags({"prompt": prompt})
+            taken.append((time.perf_counter() - started) * 1000)
+        print(f"{name:45} p50 {statistics.median(taken):.3f} ms  n={len(taken)}")
 
 
 def _milliseconds(guardrail: Guardrail, prompt: str, which: tuple[str, ...]) -> float:
@@ -201,6 +218,7 @@ def main() -> None:
             print(f"\n{path.stem}: {path.read_text('utf-8').splitlines()[0].lstrip('# ')}")
             report(read(path), filters)
         print()
+        others_speed(filters, rows)
     speed(guardrail, rows)
 
 

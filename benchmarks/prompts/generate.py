@@ -1,12 +1,10 @@
-"""Writes the evaluation prompts, from templates and the half of the register kept for them.
+"""Writes the evaluation prompts, from templates and half of the register.
 
-    python benchmarks/prompts/generate.py            # rewrites evaluation.jsonl
-    python benchmarks/prompts/generate.py --split development --output dev.jsonl
+    python benchmarks/prompts/generate.py --output FILE
 
-People are split by the hash of their name: a person is either in the evaluation half or in the
-half that was looked at while the checks were built. Templates come from ``evaluation/`` or
-``development/``; no template is in both. The evaluation templates were written before the checks
-were tuned.
+People are drawn from the half of the register whose names hash to an even number. The templates in
+``evaluation/`` were written before the checks were tuned. ``evaluation.jsonl`` is frozen: it was
+written once, and the register has grown since.
 """
 
 from __future__ import annotations
@@ -22,6 +20,7 @@ from pathlib import Path
 from guardrail.people.register import Person, load_register
 
 HERE = Path(__file__).parent
+SPLIT = "evaluation"
 SEED = 20261125
 ROWS = {
     "exact": 320, "alias": 320, "mononym": 120, "script": 320, "leet": 180, "homoglyph": 180,
@@ -48,14 +47,12 @@ def lines(split: str, name: str) -> list[str]:
     return [x for x in (HERE / split / f"{name}.txt").read_text("utf-8").splitlines() if x]
 
 
-def people(split: str) -> list[Person]:
+def people() -> list[Person]:
     """Return the living or recently dead people of one half of the register."""
-    wanted = 0 if split == "evaluation" else 1
     return [
         person
         for person in load_register()
-        if hashlib.sha256(person.name.encode()).digest()[0] % 2 == wanted
-        and person.recent(YEAR, RECENT)
+        if hashlib.sha256(person.name.encode()).digest()[0] % 2 == 0 and person.recent(YEAR, RECENT)
     ]
 
 
@@ -65,7 +62,7 @@ class Split:
     def __init__(self, split: str) -> None:
         self.split = split
         self.random = random.Random(f"{SEED} {split}")
-        self.people = people(split)
+        self.people = people()
         self.templates = lines(split, "person")
         self.forms = {
             unicodedata.normalize("NFKC", form.rstrip("*")).casefold()
@@ -263,12 +260,11 @@ def _language(name: str) -> str:
 def main() -> None:
     """Write one split as JSON lines."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--split", choices=("evaluation", "development"), default="evaluation")
-    parser.add_argument("--output", type=Path, default=HERE / "evaluation.jsonl")
+    parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
     with given.output.open("w", encoding="utf-8") as file:
-        for number, row in enumerate(Split(given.split).rows(), 1):
-            numbered = {"id": f"{given.split[:4]}-{number:04}", **row}
+        for number, row in enumerate(Split(SPLIT).rows(), 1):
+            numbered = {"id": f"{SPLIT[:4]}-{number:04}", **row}
             file.write(json.dumps(numbered, ensure_ascii=False) + "\n")
     print(f"wrote {number} prompts to {given.output}")
 
