@@ -9,16 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from guardrail import Pipeline, PolicyBlocked, resources
+from guardrail import Pipeline, PolicyBlocked
 from guardrail.audit import State
 from guardrail.backends.edges import canny
 from tests.checks.portraits import CONCEPT, OPTIONS, OTHERS, PORTRAITS
 from tests.policy.writing import write
-
-pytestmark = pytest.mark.skipif(
-    not (resources.embedded_model_dir() / "open_clip").is_dir(),
-    reason="this checkout has no embedded model",
-)
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +67,6 @@ def test_the_embedded_model_does_every_mode(no_portraits: Pipeline, tmp_path: Pa
     assert middle.tobytes() == boat.image.convert("RGB").tobytes()
 
 
-@pytest.mark.skipif(
-    not (resources.embedded_model_dir() / "controlnet").is_dir(),
-    reason="this checkout has no embedded ControlNet",
-)
 def test_the_embedded_controlnet_follows_the_edges_of_a_picture(no_portraits: Pipeline) -> None:
     boat = no_portraits.generate(OTHERS[0], seed=3, steps=12).image.convert("RGB")
     asked = "a yellow boat on a lake by day, flat style"
